@@ -1,0 +1,1 @@
+//! Every metric, label, unit and bucket as data, the signals, and the live registry.

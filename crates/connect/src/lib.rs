@@ -1,0 +1,1 @@
+//! The doorframes that sources, sinks, stores and clocks implement.

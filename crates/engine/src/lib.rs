@@ -1,0 +1,1 @@
+//! From plan to a finished run: scheduler, delivery, ledger, lifecycle.

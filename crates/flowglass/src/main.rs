@@ -1,0 +1,3 @@
+//! The flowglass binary, where everything meets.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Manifest text to draft to plan: pure, with every complaint at once.

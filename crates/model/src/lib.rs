@@ -1,0 +1,1 @@
+//! The nouns and the contract: ids, states, events and their folds.

@@ -1,0 +1,1 @@
+//! Readers of events and of the registry: pages, files, evidence.

@@ -1,0 +1,1 @@
+//! Services, faults, fakes and acceptance suites for tests.

@@ -1,0 +1,3 @@
+//! Automation: dependencies, tests, layers, tidiness, generated files.
+
+fn main() {}
