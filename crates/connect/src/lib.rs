@@ -1,1 +1,22 @@
-//! The doorframes that sources, sinks, stores and clocks implement.
+//! The doorframes: what sources, sinks, stores and clocks look like from the engine's side.
+//!
+//! Each trait's contract is prose beside it; `testkit` holds the acceptance suite of each. No
+//! connector lives here, and no connector is known here.
+
+mod batch;
+mod blocking;
+mod clock;
+mod fault;
+mod registry;
+mod tasks;
+
+pub use batch::{
+    Batch, BatchReader, BatchSource, BatchTarget, BatchWriter, CursorBound, CursorKind,
+    CursorState, CursorValue, NATIVE_TYPE_KEY, Outcome, RawBatch, RawEncoding, ReadRequest,
+    SchemaChange, SourceConnector, Strategy, Surroundings, TargetConnector, WriteOwner, WritePlan,
+};
+pub use blocking::{BlockingRead, BlockingWrite, ThreadedReader, ThreadedWriter};
+pub use clock::{Clock, SystemClock};
+pub use fault::Fault;
+pub use registry::Registry;
+pub use tasks::Tasks;

@@ -1,1 +1,4 @@
-//! Where rows go: one folder a system.
+//! Where rows go: one folder and one cargo feature a system. Sinks never see sources.
+//!
+//! Each folder exports a `Connector` unit struct that implements
+//! [`flowglass_connect::TargetConnector`]; the binary lists them in its registry.

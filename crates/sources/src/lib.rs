@@ -1,1 +1,4 @@
-//! Where rows come from: one folder a system.
+//! Where rows come from: one folder and one cargo feature a system. Sources never see sinks.
+//!
+//! Each folder exports a `Connector` unit struct that implements
+//! [`flowglass_connect::SourceConnector`]; the binary lists them in its registry.

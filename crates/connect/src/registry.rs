@@ -1,0 +1,91 @@
+//! The list of connectors that the binary was built with. Filled by hand in one place.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use flowglass_model::ErrorClass;
+
+use crate::batch::{BatchSource, BatchTarget, SourceConnector, Surroundings, TargetConnector};
+use crate::fault::Fault;
+
+/// Connectors by the manifest's word for them.
+#[derive(Default)]
+pub struct Registry {
+    sources: BTreeMap<&'static str, Box<dyn SourceConnector>>,
+    targets: BTreeMap<&'static str, Box<dyn TargetConnector>>,
+}
+
+impl Registry {
+    /// A registry without connectors.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a type of source; one of the same word is replaced.
+    pub fn add_source(&mut self, connector: Box<dyn SourceConnector>) {
+        self.sources.insert(connector.kind(), connector);
+    }
+
+    /// Adds a type of target; one of the same word is replaced.
+    pub fn add_target(&mut self, connector: Box<dyn TargetConnector>) {
+        self.targets.insert(connector.kind(), connector);
+    }
+
+    /// The JSON Schemas of all source configurations.
+    #[must_use]
+    pub fn source_schemas(&self) -> BTreeMap<String, serde_json::Value> {
+        self.sources.iter().map(|(kind, it)| ((*kind).to_owned(), it.schema())).collect()
+    }
+
+    /// The JSON Schemas of all target configurations.
+    #[must_use]
+    pub fn target_schemas(&self) -> BTreeMap<String, serde_json::Value> {
+        self.targets.iter().map(|(kind, it)| ((*kind).to_owned(), it.schema())).collect()
+    }
+
+    /// Builds a source.
+    ///
+    /// # Errors
+    /// `config` when the type is unknown or its configuration cannot be used.
+    pub fn source(
+        &self,
+        kind: &str,
+        config: serde_json::Value,
+        around: &Surroundings,
+    ) -> Result<Arc<dyn BatchSource>, Fault> {
+        let Some(connector) = self.sources.get(kind) else {
+            return Err(unknown("source", kind));
+        };
+        connector.build(config, around)
+    }
+
+    /// Builds a target.
+    ///
+    /// # Errors
+    /// `config` when the type is unknown or its configuration cannot be used.
+    pub fn target(
+        &self,
+        kind: &str,
+        config: serde_json::Value,
+        around: &Surroundings,
+    ) -> Result<Arc<dyn BatchTarget>, Fault> {
+        let Some(connector) = self.targets.get(kind) else {
+            return Err(unknown("target", kind));
+        };
+        connector.build(config, around)
+    }
+}
+
+impl std::fmt::Debug for Registry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Registry")
+            .field("sources", &self.sources.keys())
+            .field("targets", &self.targets.keys())
+            .finish()
+    }
+}
+
+fn unknown(role: &str, kind: &str) -> Fault {
+    Fault::new(ErrorClass::Config, format!("this build has no {role} of type `{kind}`"))
+}
