@@ -1,1 +1,28 @@
-//! Services, faults, fakes and acceptance suites for tests.
+//! What tests stand on: real services on free ports, throw-away folders, the built binary, seeded dice, kill −9.
+//!
+//! Everything here fails loudly. A service that is not installed is a failed test whose message names
+//! `cargo xtask deps`; it is never a skipped one, because a skipped test is a promise nobody checks. Nothing started
+//! here outlives the test process, not even when that process is killed: see [`watchdog`].
+//!
+//! This crate is only ever a dev-dependency.
+
+mod binary;
+mod dice;
+mod locate;
+mod postgres;
+mod redact;
+mod scratch;
+mod service;
+mod victim;
+mod wait;
+pub mod watchdog;
+
+pub use binary::{Flowglass, Said};
+pub use dice::Dice;
+pub use locate::{program, promtool, sqlite3};
+pub use postgres::{Database, Postgres, Settings};
+pub use redact::Redact;
+pub use scratch::Scratch;
+pub use service::{Recipe, Service};
+pub use victim::{Fate, Victim};
+pub use wait::{wait_for, wait_for_async};
