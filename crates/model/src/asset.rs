@@ -7,7 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A reference to a dataset.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 pub struct AssetRef {
     /// Where it is: `postgres://db:5432`, `kafka://broker:9092`, `file`.
     pub namespace: String,
@@ -79,7 +81,8 @@ mod tests {
 
     #[test]
     fn an_id_reads_back() {
-        for asset in [AssetRef::file("data/odd name\n\"é\".csv"), AssetRef::new("kafka://b:9", "t")] {
+        for asset in [AssetRef::file("data/odd name\n\"é\".csv"), AssetRef::new("kafka://b:9", "t")]
+        {
             assert_eq!(AssetRef::from_id(&asset.id()), Some(asset));
         }
     }

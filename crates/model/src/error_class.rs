@@ -136,7 +136,9 @@ impl ErrorClass {
     #[must_use]
     pub const fn hint(self) -> &'static str {
         match self {
-            Self::Config => "Correct the manifest; `flowglass validate FILE` shows every complaint.",
+            Self::Config => {
+                "Correct the manifest; `flowglass validate FILE` shows every complaint."
+            }
             Self::Auth => "Check the user and the password or token in the connection settings.",
             Self::Permission => "Grant the missing right, then run again.",
             Self::Unreachable => "Check that the host and port are right and the service is up.",
@@ -157,7 +159,9 @@ impl ErrorClass {
             Self::Lost => "Start it again with `flowglass run --resume RUN`.",
             Self::DiskFull => "Free space, then start again with `flowglass run --resume RUN`.",
             Self::Io => "Check the path, its rights and the disk.",
-            Self::PositionLost => "Take a new snapshot; rows since the last position are not known.",
+            Self::PositionLost => {
+                "Take a new snapshot; rows since the last position are not known."
+            }
             Self::Unsupported => "Choose another strategy, connector or type.",
             Self::Internal => "Please report this with the run's evidence bundle.",
         }

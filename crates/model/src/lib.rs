@@ -2,7 +2,23 @@
 //! folds that every surface is made of. No I/O, no async, no clock.
 
 mod asset;
+mod counts;
 mod error_class;
+mod event;
+mod ids;
+mod ledger;
+mod state;
 
 pub use asset::AssetRef;
+pub use counts::Counts;
 pub use error_class::{ErrorClass, Policy};
+pub use event::{
+    Action, EVENT_SCHEMA, Edge, Entity, ErrorInfo, Event, EventKind, Graph, GraphNode, LogLevel,
+    LogLine, LogStream, Scope, Stamp, TraceRef,
+};
+pub use ids::{
+    AttemptId, BadHexId, BadRunId, BadSlug, NodeId, PipelineId, RunId, SLUG_LENGTH_MAX, SpanId,
+    StageId, TraceId,
+};
+pub use ledger::LedgerEntry;
+pub use state::{IllegalMove, Reason, State, transition};
