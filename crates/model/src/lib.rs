@@ -7,6 +7,8 @@ mod error_class;
 mod event;
 mod ids;
 mod ledger;
+mod report;
+mod snapshot;
 mod state;
 
 pub use asset::AssetRef;
@@ -21,4 +23,9 @@ pub use ids::{
     StageId, TraceId,
 };
 pub use ledger::LedgerEntry;
+pub use report::{LedgerReport, NodeError, NodeReport, REPORT_SCHEMA, RunReport, RunResult};
+pub use snapshot::{
+    Applied, ApplyError, AssetView, AttemptView, CheckView, LedgerView, LogTail, NodeView,
+    PipelineView, RunHeader, SNAPSHOT_SCHEMA, Snapshot, StageTotal, StageView, StateCounts, Times,
+};
 pub use state::{IllegalMove, Reason, State, transition};
