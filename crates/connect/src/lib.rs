@@ -7,6 +7,7 @@ mod batch;
 mod blocking;
 mod clock;
 mod fault;
+mod query;
 mod registry;
 mod tasks;
 
@@ -18,5 +19,6 @@ pub use batch::{
 pub use blocking::{BlockingRead, BlockingWrite, ThreadedReader, ThreadedWriter};
 pub use clock::{Clock, SystemClock};
 pub use fault::Fault;
+pub use query::{QueryEngine, QueryTable};
 pub use registry::Registry;
 pub use tasks::Tasks;

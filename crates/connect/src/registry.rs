@@ -7,12 +7,14 @@ use flowglass_model::ErrorClass;
 
 use crate::batch::{BatchSource, BatchTarget, SourceConnector, Surroundings, TargetConnector};
 use crate::fault::Fault;
+use crate::query::QueryEngine;
 
 /// Connectors by the manifest's word for them.
 #[derive(Default)]
 pub struct Registry {
     sources: BTreeMap<&'static str, Box<dyn SourceConnector>>,
     targets: BTreeMap<&'static str, Box<dyn TargetConnector>>,
+    engines: BTreeMap<&'static str, Arc<dyn QueryEngine>>,
 }
 
 impl Registry {
@@ -30,6 +32,25 @@ impl Registry {
     /// Adds a type of target; one of the same word is replaced.
     pub fn add_target(&mut self, connector: Box<dyn TargetConnector>) {
         self.targets.insert(connector.kind(), connector);
+    }
+
+    /// Adds a query engine; one of the same word is replaced.
+    pub fn add_engine(&mut self, engine: Arc<dyn QueryEngine>) {
+        self.engines.insert(engine.kind(), engine);
+    }
+
+    /// The query engine of that word.
+    ///
+    /// # Errors
+    /// `config` when this build has none.
+    pub fn engine(&self, kind: &str) -> Result<Arc<dyn QueryEngine>, Fault> {
+        self.engines.get(kind).map(Arc::clone).ok_or_else(|| unknown("query engine", kind))
+    }
+
+    /// The words of all query engines.
+    #[must_use]
+    pub fn engine_kinds(&self) -> Vec<String> {
+        self.engines.keys().map(|kind| (*kind).to_owned()).collect()
     }
 
     /// The JSON Schemas of all source configurations.
@@ -87,5 +108,5 @@ impl std::fmt::Debug for Registry {
 }
 
 fn unknown(role: &str, kind: &str) -> Fault {
-    Fault::new(ErrorClass::Config, format!("this build has no {role} of type `{kind}`"))
+    Fault::new(ErrorClass::Config, format!("this build has no {role} `{kind}`"))
 }
