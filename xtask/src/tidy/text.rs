@@ -142,9 +142,8 @@ fn rust(path: &str, source: &str, found: &mut Vec<(usize, String)>) {
             found.push((line_of(&code, start), words));
         }
     }
-    let is_front =
-        path.contains("/src/") && (path.ends_with("/lib.rs") || path.ends_with("/mod.rs"));
-    if is_front {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    if path.contains("/src/") && ["lib.rs", "mod.rs"].contains(&name) {
         let (front, _) = code
             .split_at_checked(tests.map_or(code.len(), |(start, _)| start))
             .unwrap_or((&code, ""));
