@@ -16,10 +16,8 @@ pub(crate) fn complaints(files: &[String], read: impl Fn(&str) -> String) -> Vec
     let mut found = Vec::new();
     for path in files.iter().filter(|path| path.ends_with(".rs")) {
         let Some((folder, inside)) = crate_of(path, &known) else { continue };
-        if ROOTS.contains(&inside)
-            || inside.starts_with("src/bin/")
-            || inside.starts_with("examples/")
-        {
+        let is_root = ROOTS.contains(&inside) || FOLDERS.iter().any(|it| inside.starts_with(it));
+        if is_root {
             continue;
         }
         let parents = parents(path);
