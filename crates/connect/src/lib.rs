@@ -6,6 +6,7 @@
 mod batch;
 mod blocking;
 mod clock;
+mod event_log;
 mod fault;
 mod query;
 mod registry;
@@ -18,6 +19,7 @@ pub use batch::{
 };
 pub use blocking::{BlockingRead, BlockingWrite, ThreadedReader, ThreadedWriter};
 pub use clock::{Clock, SystemClock};
+pub use event_log::EventLog;
 pub use fault::Fault;
 pub use query::{QueryEngine, QueryTable};
 pub use registry::Registry;

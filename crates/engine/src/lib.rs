@@ -1,1 +1,18 @@
 //! From plan to a finished run: scheduler, delivery, ledger, lifecycle.
+//!
+//! The engine knows no connector and no exporter by name: work reaches systems through the
+//! doorframes of `connect`, and what happens leaves as events through the [`Recorder`].
+
+mod recorder;
+mod retry;
+mod runner;
+mod schedule;
+mod stop;
+mod work;
+
+pub use recorder::{Keeper, Listener, RecordError, Recorder, error_info};
+pub use retry::RetryRule;
+pub use runner::{BuiltNode, BuiltPipeline, PipelineEnd, PipelineRun};
+pub use schedule::{End, Schedule, Step, Task, When};
+pub use stop::{Stop, StopCause};
+pub use work::{Attempt, Facts, Failure, Finish, OpenStage, Work};

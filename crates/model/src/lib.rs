@@ -7,6 +7,7 @@ mod error_class;
 mod event;
 mod ids;
 mod ledger;
+mod redact;
 mod report;
 mod snapshot;
 mod state;
@@ -23,6 +24,7 @@ pub use ids::{
     StageId, TraceId,
 };
 pub use ledger::LedgerEntry;
+pub use redact::{REDACTED, Redactor};
 pub use report::{LedgerReport, NodeError, NodeReport, REPORT_SCHEMA, RunReport, RunResult};
 pub use snapshot::{
     Applied, ApplyError, AssetView, AttemptView, CheckView, LedgerView, LogTail, NodeView,
