@@ -3,6 +3,7 @@
 //! The engine knows no connector and no exporter by name: work reaches systems through the
 //! doorframes of `connect`, and what happens leaves as events through the [`Recorder`].
 
+mod command;
 mod recorder;
 mod retry;
 mod runner;
@@ -10,6 +11,7 @@ mod schedule;
 mod stop;
 mod work;
 
+pub use command::{CommandSpec, CommandWork, PassThrough};
 pub use recorder::{Keeper, Listener, RecordError, Recorder, error_info};
 pub use retry::RetryRule;
 pub use runner::{BuiltNode, BuiltPipeline, PipelineEnd, PipelineRun};

@@ -1,0 +1,193 @@
+//! Captures a command's output as `log` events, line by line. Bounded: a flood is thinned, and how
+//! many lines were left out is counted and said.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use flowglass_connect::Fault;
+use flowglass_model::{Entity, EventKind, LogLevel, LogLine, LogStream};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::net::unix::pipe;
+use tokio::task::JoinSet;
+
+use crate::recorder::RecordError;
+use crate::work::Attempt;
+
+use super::PassThrough;
+use super::process::Process;
+
+/// The longest line of one event, in bytes; the rest goes on in the next event.
+const LINE_BYTES_MAX: usize = 16 << 10;
+
+/// Lines that each stream may burst before it is held to the rate.
+const BURST_LINES_MAX: f64 = 20_000.0;
+
+/// Lines a second that each stream may go on with.
+const LINES_PER_SECOND_MAX: f64 = 2_000.0;
+
+/// Both streams of a command on their way into the log.
+pub(super) struct Capture {
+    streams: JoinSet<Result<(), RecordError>>,
+}
+
+impl Capture {
+    pub(super) fn start(
+        at: &Attempt,
+        process: &mut Process,
+        through: Option<&Arc<dyn PassThrough>>,
+    ) -> Result<Self, Fault> {
+        let mut streams = JoinSet::new();
+        if let Some((stdout, stderr)) = process.take_pipes() {
+            for (stream, fd) in [(LogStream::Stdout, stdout), (LogStream::Stderr, stderr)] {
+                let lines = Lines::new(at.clone(), stream, through.cloned());
+                streams.spawn(lines.read(receiver(fd)?));
+            }
+        }
+        Ok(Self { streams })
+    }
+
+    /// Takes what is left in the pipes, for at most `patience`.
+    pub(super) async fn finish(mut self, patience: Duration) -> Result<(), RecordError> {
+        let all = async {
+            while let Some(ended) = self.streams.join_next().await {
+                // A reader that panicked has lost its stream, not the command.
+                ended.unwrap_or(Ok(()))?;
+            }
+            Ok(())
+        };
+        // Whatever still holds the pipes open was started in the background; its output is not
+        // this attempt's any more.
+        tokio::time::timeout(patience, all).await.unwrap_or(Ok(()))
+    }
+}
+
+fn receiver(fd: OwnedFd) -> Result<pipe::Receiver, Fault> {
+    pipe::Receiver::from_owned_fd(fd)
+        .map_err(|error| Fault::io("reading a command's output", error))
+}
+
+struct Lines {
+    at: Attempt,
+    stream: LogStream,
+    through: Option<Arc<dyn PassThrough>>,
+    allowance: f64,
+    last: Duration,
+    dropped: u64,
+}
+
+impl Lines {
+    fn new(at: Attempt, stream: LogStream, through: Option<Arc<dyn PassThrough>>) -> Self {
+        let last = at.recorder.monotonic();
+        Self { at, stream, through, allowance: BURST_LINES_MAX, last, dropped: 0 }
+    }
+
+    async fn read(mut self, pipe: pipe::Receiver) -> Result<(), RecordError> {
+        let mut reader = BufReader::with_capacity(64 << 10, pipe);
+        let mut line = Vec::new();
+        loop {
+            // A pipe that cannot be read has ended, as far as the log is concerned.
+            let chunk = reader.fill_buf().await.unwrap_or_default();
+            if chunk.is_empty() {
+                break;
+            }
+            if let Some(through) = &self.through {
+                through.pass(self.stream, chunk);
+            }
+            let taken = chunk.len();
+            let mut lines = Vec::new();
+            for piece in chunk.split_inclusive(|it| *it == b'\n') {
+                line.extend_from_slice(piece);
+                while line.len() > LINE_BYTES_MAX {
+                    let rest = line.split_off(cut_at(&line));
+                    lines.push(std::mem::replace(&mut line, rest));
+                }
+                if line.last() == Some(&b'\n') {
+                    line.pop();
+                    lines.push(std::mem::take(&mut line));
+                }
+            }
+            reader.consume(taken);
+            for whole in lines {
+                self.tell(&whole).await?;
+            }
+        }
+        if !line.is_empty() {
+            self.tell(&line).await?;
+        }
+        self.say_dropped().await
+    }
+
+    async fn tell(&mut self, line: &[u8]) -> Result<(), RecordError> {
+        let now = self.at.recorder.monotonic();
+        let gained = (now.saturating_sub(self.last)).as_secs_f64() * LINES_PER_SECOND_MAX;
+        self.last = now;
+        self.allowance = (self.allowance + gained).min(BURST_LINES_MAX);
+        if self.allowance < 1.0 {
+            self.dropped += 1;
+            return Ok(());
+        }
+        self.allowance -= 1.0;
+        if self.dropped > 0 && self.allowance > 100.0 {
+            self.say_dropped().await?;
+        }
+        let line = log_line(self.stream, line);
+        let record = &self.at.recorder;
+        record
+            .record(&self.at.scope, EventKind::Log, Entity::Attempt, |it| it.log = Some(line))
+            .await
+    }
+
+    async fn say_dropped(&mut self) -> Result<(), RecordError> {
+        let dropped = std::mem::take(&mut self.dropped);
+        if dropped == 0 {
+            return Ok(());
+        }
+        let stream = if self.stream == LogStream::Stdout { "stdout" } else { "stderr" };
+        let said = format!("{dropped} lines of {stream} left out: more than the log takes");
+        self.at.recorder.say(&self.at.scope, LogLevel::Warn, said).await
+    }
+}
+
+/// Where an overlong line is cut: at a character's start, if it is UTF-8.
+fn cut_at(line: &[u8]) -> usize {
+    let continues = |it: &u8| it & 0b1100_0000 == 0b1000_0000;
+    let back = line.iter().take(LINE_BYTES_MAX + 1).rev().take(4).take_while(|it| continues(it));
+    LINE_BYTES_MAX - back.count().min(3)
+}
+
+fn log_line(stream: LogStream, bytes: &[u8]) -> LogLine {
+    let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+    let level = if stream == LogStream::Stderr { LogLevel::Warn } else { LogLevel::Info };
+    match std::str::from_utf8(bytes) {
+        Ok(text) => LogLine { stream, level, text: text.to_owned(), base64: None },
+        Err(_odd) => LogLine {
+            stream,
+            level,
+            text: String::from_utf8_lossy(bytes).into_owned(),
+            base64: Some(base64::engine::general_purpose::STANDARD.encode(bytes)),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_are_no_text_are_kept_exactly() {
+        let line = log_line(LogStream::Stdout, b"caf\xe9\r");
+        assert_eq!((line.text.as_str(), line.base64.as_deref()), ("caf\u{fffd}", Some("Y2Fm6Q==")));
+    }
+
+    #[test]
+    fn long_lines_are_cut_between_characters() {
+        let line = "é".repeat(LINE_BYTES_MAX);
+        for shift in 0..2 {
+            let line = [vec![b'x'; shift], line.clone().into_bytes()].concat();
+            let (head, _rest) = line.split_at(cut_at(&line));
+            assert!(std::str::from_utf8(head).is_ok(), "{shift}");
+        }
+    }
+}
