@@ -7,6 +7,7 @@
 //! This crate is only ever a dev-dependency.
 
 mod binary;
+mod clock;
 mod dice;
 mod locate;
 mod postgres;
@@ -18,6 +19,7 @@ mod wait;
 pub mod watchdog;
 
 pub use binary::{Flowglass, Said};
+pub use clock::{FakeClock, PausedClock};
 pub use dice::Dice;
 pub use locate::{program, promtool, sqlite3};
 pub use postgres::{Database, Postgres, Settings};
