@@ -2,3 +2,6 @@
 //!
 //! Each folder exports a `Connector` unit struct that implements
 //! [`flowglass_connect::TargetConnector`]; the binary lists them in its registry.
+
+#[cfg(feature = "sqlite")]
+pub mod sqlite;

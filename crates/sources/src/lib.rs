@@ -2,3 +2,8 @@
 //!
 //! Each folder exports a `Connector` unit struct that implements
 //! [`flowglass_connect::SourceConnector`]; the binary lists them in its registry.
+
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
+#[cfg(feature = "sql")]
+pub mod sql;
