@@ -1,0 +1,9 @@
+//! The tests of this crate, in one binary.
+
+mod form;
+mod golden;
+mod guard;
+mod owners;
+mod reading;
+mod reference;
+mod registry;
