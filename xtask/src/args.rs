@@ -1,7 +1,7 @@
 //! Reading our own few arguments.
 //!
-//! Forty lines of our own, and no parser library, because this program is compiled before anything else can be
-//! checked, and its arguments are a handful of flags.
+//! Forty lines of our own, and no parser library, because this program is compiled before anything
+//! else can be checked, and its arguments are a handful of flags.
 
 use anyhow::{Result, bail};
 

@@ -1,7 +1,7 @@
 //! The long forms: benchmarks, crash tests and fuzzing, one command each.
 //!
-//! They are too slow for every commit, and a machine that is busy with something else makes their figures worthless,
-//! so that a person starts them and waits.
+//! They are too slow for every commit, and a machine that is busy with something else makes their
+//! figures worthless, so that a person starts them and waits.
 
 use anyhow::{Context, Result, bail};
 
@@ -66,7 +66,8 @@ pub(crate) fn fuzz(mut args: Args) -> Result<bool> {
     }
     say::talk(&format!("fuzz: {target} for {seconds} s"));
     let mut fuzz = shell::cargo(&["fuzz", "run", &target]);
-    // Coverage is a flag of the nightly compiler; this lets the stable one take it, for this command alone.
+    // Coverage is a flag of the nightly compiler; this lets the stable one take it, for this
+    // command alone.
     fuzz.env("RUSTC_BOOTSTRAP", "1");
     fuzz.args(["--", &format!("-max_total_time={seconds}")]);
     shell::show(&mut fuzz)

@@ -1,8 +1,9 @@
-//! `cargo xtask deps`: what tests and benchmarks need beside Rust, installed from Debian's packages and from PyPI.
+//! `cargo xtask deps`: what tests and benchmarks need beside Rust, installed from Debian's packages
+//! and from PyPI.
 //!
-//! Each need is checked first, so that a machine that has everything is left alone and no package list is fetched.
-//! Services that a Debian package starts by itself are not used: tests start their own, on free ports in temporary
-//! folders (`crates/testkit`).
+//! Each need is checked first, so that a machine that has everything is left alone and no package
+//! list is fetched. Services that a Debian package starts by itself are not used: tests start their
+//! own, on free ports in temporary folders (`crates/testkit`).
 
 use std::process::Command;
 
@@ -128,7 +129,8 @@ fn install(packages: &[&str]) -> Result<()> {
         bail!("installing needs the rights of root; run as root: {by_hand}");
     };
     say::talk(&format!("deps: {by_hand}"));
-    // On a new machine the package lists are empty, and on an old one they name packages that are gone.
+    // On a new machine the package lists are empty, and on an old one they name packages that are
+    // gone.
     apt(prefix, &["update", "-qq"])?;
     let mut args = vec!["install", "-y", "-qq", "--no-install-recommends"];
     args.extend(packages);
@@ -170,7 +172,8 @@ fn has_postgres() -> bool {
     })
 }
 
-/// The list of what was installed, written last, so that a broken installation is not taken for a whole one.
+/// The list of what was installed, written last, so that a broken installation is not taken for a
+/// whole one.
 fn receipt() -> std::path::PathBuf {
     repo::target().join("venv/installed.txt")
 }

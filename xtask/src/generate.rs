@@ -1,7 +1,9 @@
-//! `cargo xtask generate`: files that the binary prints of itself, written here or compared with what is here.
+//! `cargo xtask generate`: files that the binary prints of itself, written here or compared with
+//! what is here.
 //!
-//! A schema or a reference page that a person keeps by hand drifts from the code within weeks. The binary is asked and
-//! not linked, so that this program stays free of the product, and what is written is what a user would get.
+//! A schema or a reference page that a person keeps by hand drifts from the code within weeks. The
+//! binary is asked and not linked, so that this program stays free of the product, and what is
+//! written is what a user would get.
 
 use std::path::{Path, PathBuf};
 

@@ -1,8 +1,10 @@
-//! `cargo xtask deny`: licences and duplicate versions of what we depend on, by the rules in `deny.toml`.
+//! `cargo xtask deny`: licences and duplicate versions of what we depend on, by the rules in
+//! `deny.toml`.
 //!
-//! `deny.toml` is the file of cargo-deny, and who has that tool may run it. It is not asked for here: it takes longer
-//! to compile than our own tests take to run, and its list of advisories comes from a place that a closed network
-//! does not reach. The two rules that matter on each commit are small enough to hold by ourselves.
+//! `deny.toml` is the file of cargo-deny, and who has that tool may run it. It is not asked for
+//! here: it takes longer to compile than our own tests take to run, and its list of advisories
+//! comes from a place that a closed network does not reach. The two rules that matter on each
+//! commit are small enough to hold by ourselves.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,7 +51,8 @@ struct Banned {
     reason: String,
 }
 
-/// An older version that we cannot get rid of, as `name@version`; the version may be cut short after a dot.
+/// An older version that we cannot get rid of, as `name@version`; the version may be cut short
+/// after a dot.
 #[derive(Debug, Deserialize)]
 struct Skip {
     #[serde(rename = "crate")]
@@ -85,7 +88,8 @@ pub(crate) fn check() -> Result<bool> {
 /// Our crates that are in no binary that anybody is given.
 const TOOLS: &[&str] = &["testkit", "benches", "xtask"];
 
-/// What the binary is made of: reached from our crates by normal and build dependencies. Tools of tests are not shipped.
+/// What the binary is made of: reached from our crates by normal and build dependencies. Tools of
+/// tests are not shipped.
 fn shipped(metadata: &Metadata) -> Vec<&Package> {
     let by_id = metadata.by_id();
     let arrows: BTreeMap<&str, Vec<&str>> = metadata
@@ -182,8 +186,8 @@ fn is_version(version: &str, part: &str) -> bool {
 
 /// Whether a licence expression can be met by these licences alone.
 ///
-/// The grammar is that of SPDX (annex D of the specification: `AND` binds closer than `OR`, `WITH` closest), and the
-/// old `A/B` of Cargo, which means `A OR B`.
+/// The grammar is that of SPDX (annex D of the specification: `AND` binds closer than `OR`, `WITH`
+/// closest), and the old `A/B` of Cargo, which means `A OR B`.
 fn satisfied(expression: &str, allowed: &[&str]) -> bool {
     let spaced = expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ");
     let words: Vec<&str> = spaced.split_whitespace().collect();

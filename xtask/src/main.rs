@@ -1,7 +1,8 @@
 //! `cargo xtask …`: the one door to everything that is done to this repository.
 //!
-//! The checks of continuous integration are these commands and no others, so that what fails there fails on a laptop
-//! in the same words. This program links no crate of the product: it must run before they compile.
+//! The checks of continuous integration are these commands and no others, so that what fails there
+//! fails on a laptop in the same words. This program links no crate of the product: it must run
+//! before they compile.
 
 use std::process::ExitCode;
 
@@ -49,7 +50,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// True when all is well, false when a check found something, an error when a check could not be made.
+/// True when all is well, false when a check found something, an error when a check could not be
+/// made.
 fn run(mut args: Args) -> Result<bool> {
     match args.word().as_deref() {
         Some("deps") => deps::command(args),

@@ -17,8 +17,8 @@ pub(crate) fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
-/// The files under version control and the new ones that are not ignored, as sorted paths relative to the root. New
-/// ones count, so that a check speaks up before the commit and not after it.
+/// The files under version control and the new ones that are not ignored, as sorted paths relative
+/// to the root. New ones count, so that a check speaks up before the commit and not after it.
 pub(crate) fn files(root: &Path) -> Result<Vec<String>> {
     let mut git = shell::quiet("git");
     git.current_dir(root).args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);

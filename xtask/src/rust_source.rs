@@ -1,8 +1,8 @@
 //! Just enough of Rust's lexical structure to look at code without its comments, strings and tests.
 //!
-//! A search for `println!` must not find the word in a comment, and a search for a connector's name must find it in a
-//! string. A full parser would know more and cost a dependency; what is asked here is answered by walking over
-//! comments and literals.
+//! A search for `println!` must not find the word in a comment, and a search for a connector's name
+//! must find it in a string. A full parser would know more and cost a dependency; what is asked
+//! here is answered by walking over comments and literals.
 
 /// Views of one file, each of the same length and with the same lines.
 #[derive(Debug)]

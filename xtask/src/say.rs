@@ -1,4 +1,5 @@
-//! The only place that prints. Standard output is data that a program may read; standard error is talk.
+//! The only place that prints. Standard output is data that a program may read; standard error is
+//! talk.
 
 /// A piece of data, with its own line ends.
 #[expect(clippy::print_stdout, reason = "this is the one function that writes data")]

@@ -1,8 +1,9 @@
-//! `cargo xtask test`: every check and every test, in the order in which a mistake is cheapest to find.
+//! `cargo xtask test`: every check and every test, in the order in which a mistake is cheapest to
+//! find.
 //!
-//! All steps are run even when one fails, so that one round shows everything that is wrong; only what stands on a
-//! failed step (tests on a build) is left out. The last line is `N passed, N failed`, summed over the test runner's
-//! own totals.
+//! All steps are run even when one fails, so that one round shows everything that is wrong; only
+//! what stands on a failed step (tests on a build) is left out. The last line is `N passed, N
+//! failed`, summed over the test runner's own totals.
 
 use std::time::{Duration, Instant};
 

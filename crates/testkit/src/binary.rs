@@ -1,7 +1,9 @@
-//! Running the built `flowglass` as a person or a script would: arguments in, exit code and two streams out.
+//! Running the built `flowglass` as a person or a script would: arguments in, exit code and two
+//! streams out.
 //!
-//! The environment is emptied first, since a variable of whoever runs the tests (`NO_COLOR`, `FLOWGLASS_…`, a
-//! `TRACEPARENT`) would change what is printed. A run that hangs is killed and is a failure.
+//! The environment is emptied first, since a variable of whoever runs the tests (`NO_COLOR`,
+//! `FLOWGLASS_…`, a `TRACEPARENT`) would change what is printed. A run that hangs is killed and is
+//! a failure.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
@@ -102,7 +104,8 @@ impl Flowglass {
         let group = Pid::from_child(&child);
         let mut input = child.stdin.take().expect("the input was asked for");
         let text = self.stdin.clone();
-        // A child that does not read its input must not block us; that it closed the pipe is no failure of the test.
+        // A child that does not read its input must not block us; that it closed the pipe is no
+        // failure of the test.
         let writer = std::thread::spawn(move || input.write_all(&text).ok());
         let stdout = drain(child.stdout.take().expect("the output was asked for"));
         let stderr = drain(child.stderr.take().expect("the output was asked for"));

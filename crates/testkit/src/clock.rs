@@ -1,7 +1,8 @@
 //! Clocks that a test owns.
 //!
-//! Two, because there are two ways to own time: [`FakeClock`] stands still until the test moves it, for code that asks
-//! what time it is; [`PausedClock`] follows tokio's paused time, for an engine that also waits.
+//! Two, because there are two ways to own time: [`FakeClock`] stands still until the test moves it,
+//! for code that asks what time it is; [`PausedClock`] follows tokio's paused time, for an engine
+//! that also waits.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -12,8 +13,8 @@ use jiff::{SignedDuration, Timestamp};
 /// Noon on a day in January 2026, UTC: where a test's time begins unless it says otherwise.
 const NOON: Timestamp = Timestamp::constant(1_768_478_400, 0);
 
-/// A clock that stands still until it is moved. The wall clock can be stepped back, as a real one can; the monotonic
-/// one cannot.
+/// A clock that stands still until it is moved. The wall clock can be stepped back, as a real one
+/// can; the monotonic one cannot.
 #[derive(Debug)]
 pub struct FakeClock {
     hands: Mutex<Hands>,
@@ -73,7 +74,8 @@ impl Clock for FakeClock {
     }
 }
 
-/// A clock that follows tokio's time: in a test with `start_paused = true`, waits cost nothing and durations are exact.
+/// A clock that follows tokio's time: in a test with `start_paused = true`, waits cost nothing and
+/// durations are exact.
 #[derive(Debug)]
 pub struct PausedClock {
     start: tokio::time::Instant,

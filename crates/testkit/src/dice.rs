@@ -1,12 +1,14 @@
-//! Seeded chance: the same seed gives the same faults, so that a failure can be replayed from its message.
+//! Seeded chance: the same seed gives the same faults, so that a failure can be replayed from its
+//! message.
 
 use std::ops::Range;
 use std::time::Duration;
 
-/// A small random generator (SplitMix64, the public-domain generator of Sebastiano Vigna). Not for secrets.
+/// A small random generator (SplitMix64, the public-domain generator of Sebastiano Vigna). Not for
+/// secrets.
 ///
-/// Its own twelve lines, and not the `rand` crate, because a seed that is written down in a bug report must mean the
-/// same draws after any upgrade of a dependency.
+/// Its own twelve lines, and not the `rand` crate, because a seed that is written down in a bug
+/// report must mean the same draws after any upgrade of a dependency.
 #[derive(Clone, Debug)]
 pub struct Dice {
     state: u64,
@@ -28,7 +30,8 @@ impl Dice {
         z ^ (z >> 31)
     }
 
-    /// A number from 0 up to, not including, `end`. The bias of the remainder is below 2⁻³² for any `end` a test uses.
+    /// A number from 0 up to, not including, `end`. The bias of the remainder is below 2⁻³² for any
+    /// `end` a test uses.
     ///
     /// # Panics
     /// When `end` is 0.

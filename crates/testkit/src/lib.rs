@@ -1,8 +1,10 @@
-//! What tests stand on: real services on free ports, throw-away folders, the built binary, seeded dice, kill −9.
+//! What tests stand on: real services on free ports, throw-away folders, the built binary, seeded
+//! dice, kill −9.
 //!
-//! Everything here fails loudly. A service that is not installed is a failed test whose message names
-//! `cargo xtask deps`; it is never a skipped one, because a skipped test is a promise nobody checks. Nothing started
-//! here outlives the test process, not even when that process is killed: see [`watchdog`].
+//! Everything here fails loudly. A service that is not installed is a failed test whose message
+//! names `cargo xtask deps`; it is never a skipped one, because a skipped test is a promise nobody
+//! checks. Nothing started here outlives the test process, not even when that process is killed:
+//! see [`watchdog`].
 //!
 //! This crate is only ever a dev-dependency.
 

@@ -1,4 +1,5 @@
-//! Where the programs that tests need are installed; what is missing is a failed test that says how to mend it.
+//! Where the programs that tests need are installed; what is missing is a failed test that says how
+//! to mend it.
 
 use std::path::{Path, PathBuf};
 
@@ -29,7 +30,8 @@ pub fn sqlite3() -> PathBuf {
     program("sqlite3")
 }
 
-/// A program of the newest installed Postgres. Debian keeps the server's programs off `PATH`, a folder a version.
+/// A program of the newest installed Postgres. Debian keeps the server's programs off `PATH`, a
+/// folder a version.
 pub(crate) fn postgres_program(name: &str) -> PathBuf {
     let mut folders: Vec<(u32, PathBuf)> = std::fs::read_dir("/usr/lib/postgresql")
         .into_iter()

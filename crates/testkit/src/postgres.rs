@@ -1,8 +1,9 @@
-//! A real Postgres for tests: started in a second or two, one server a test binary, a fresh database a test.
+//! A real Postgres for tests: started in a second or two, one server a test binary, a fresh
+//! database a test.
 //!
-//! It runs as the `postgres` account when the tests run as root (the server refuses root), else as whoever runs them.
-//! Durability is switched off: these databases are not meant to survive anything, except where a test of a crash
-//! switches it on again by [`Settings::set`].
+//! It runs as the `postgres` account when the tests run as root (the server refuses root), else as
+//! whoever runs them. Durability is switched off: these databases are not meant to survive
+//! anything, except where a test of a crash switches it on again by [`Settings::set`].
 
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
@@ -108,7 +109,8 @@ impl Postgres {
     /// A role that may log in, and must give this password to do so.
     ///
     /// # Panics
-    /// When the server refuses to make it; names and passwords with a quote in them are refused here.
+    /// When the server refuses to make it; names and passwords with a quote in them are refused
+    /// here.
     pub async fn role(&self, name: &str, password: &str) {
         assert!(
             !format!("{name}{password}").contains(['\'', '"', '\\']),
@@ -201,8 +203,8 @@ impl Database {
         }
     }
 
-    /// The rows of one query as text, in the server's own spelling of each value: columns joined by `|`, NULL as `\N`.
-    /// Comparing two tables is comparing two of these lists.
+    /// The rows of one query as text, in the server's own spelling of each value: columns joined by
+    /// `|`, NULL as `\N`. Comparing two tables is comparing two of these lists.
     ///
     /// # Panics
     /// When the query fails.
@@ -291,8 +293,9 @@ impl Recipe for PostgresRecipe {
         command
     }
 
-    /// The server writes `ready` to the last line of its own pid file (`src/include/utils/pidfile.h` of Postgres).
-    /// Its first line is the process, by which a file left by a killed server is told from the new one's.
+    /// The server writes `ready` to the last line of its own pid file
+    /// (`src/include/utils/pidfile.h` of Postgres). Its first line is the process, by which a file
+    /// left by a killed server is told from the new one's.
     fn is_ready(&self, folder: &Path, port: u16, process: u32) -> bool {
         let Ok(text) = std::fs::read_to_string(folder.join("data/postmaster.pid")) else {
             return false;

@@ -1,13 +1,15 @@
-//! Fixed stand-ins for what differs from run to run, so that a golden file shows everything else to the letter.
+//! Fixed stand-ins for what differs from run to run, so that a golden file shows everything else to
+//! the letter.
 //!
-//! Each stand-in has a fixed width, and the blanks that align a table around it are folded, since a shorter duration
-//! would otherwise move the columns beside it.
+//! Each stand-in has a fixed width, and the blanks that align a table around it are folded, since a
+//! shorter duration would otherwise move the columns beside it.
 
 use std::path::Path;
 
 use insta::Settings;
 
-/// A choice of what to replace in the text that insta compares. Use: `Redact::new().all().bind(|| assert_snapshot!(…))`.
+/// A choice of what to replace in the text that insta compares. Use: `Redact::new().all().bind(||
+/// assert_snapshot!(…))`.
 #[derive(Clone)]
 pub struct Redact {
     settings: Settings,
@@ -55,21 +57,23 @@ impl Redact {
         )
     }
 
-    /// Durations for people (`12.3 ms`, `1m 2s`) become `[time]`; JSON numbers whose key ends in `_seconds`, `_ms`,
-    /// `_us` or `_ns` become 0.
+    /// Durations for people (`12.3 ms`, `1m 2s`) become `[time]`; JSON numbers whose key ends in
+    /// `_seconds`, `_ms`, `_us` or `_ns` become 0.
     #[must_use]
     pub fn durations(self) -> Self {
         let one = r"\d+(\.\d+)?\s?(ns|µs|us|ms|s|m|h)\b";
         self.fold(&format!(r"\b{one}(\s{one})*"), "[time]").number("(seconds|ms|us|ns)")
     }
 
-    /// Sizes for people (`3.4 MiB`) become `[size]`; JSON numbers whose key ends in `_bytes` become 0.
+    /// Sizes for people (`3.4 MiB`) become `[size]`; JSON numbers whose key ends in `_bytes` become
+    /// 0.
     #[must_use]
     pub fn sizes(self) -> Self {
         self.fold(r"\b\d+(\.\d+)?\s?([kKMGT]i?B|B)\b", "[size]").number("bytes")
     }
 
-    /// Rates for people (`12,345 rows/s`) become `[rate]`; JSON numbers whose key ends in `_per_second` become 0.
+    /// Rates for people (`12,345 rows/s`) become `[rate]`; JSON numbers whose key ends in
+    /// `_per_second` become 0.
     #[must_use]
     pub fn rates(self) -> Self {
         self.fold(r"\b\d[\d,]*(\.\d+)?\s?[kMG]?\s?(rows|events|B|[KMG]iB)/s", "[rate]")

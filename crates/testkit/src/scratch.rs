@@ -90,7 +90,8 @@ impl Scratch {
             .unwrap_or_else(|error| panic!("cannot read {relative}: {error}"))
     }
 
-    /// Every file in it, as sorted relative paths. Two of these lists show what a command left behind.
+    /// Every file in it, as sorted relative paths. Two of these lists show what a command left
+    /// behind.
     ///
     /// # Panics
     /// When a folder cannot be read.

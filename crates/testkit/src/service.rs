@@ -1,7 +1,8 @@
-//! A server process of somebody else's, started for tests: free port, folder of its own, ready before it is handed out.
+//! A server process of somebody else's, started for tests: free port, folder of its own, ready
+//! before it is handed out.
 //!
-//! What differs from one system to the next is a [`Recipe`]; what is the same for all (ports, folders, waiting, killing,
-//! cleaning up) is [`Service`]. A new system is one recipe.
+//! What differs from one system to the next is a [`Recipe`]; what is the same for all (ports,
+//! folders, waiting, killing, cleaning up) is [`Service`]. A new system is one recipe.
 
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
@@ -15,7 +16,8 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use crate::wait::wait_for;
 use crate::watchdog::Watchdog;
 
-/// Between asking for a free port and the server's use of it another process may take it; then another is tried.
+/// Between asking for a free port and the server's use of it another process may take it; then
+/// another is tried.
 const PORTS_TRIED_MAX: u32 = 5;
 
 /// How one system is started and how it is seen to be ready.
@@ -23,14 +25,15 @@ pub trait Recipe: Send + Sync {
     /// A short word for messages and folder names.
     fn name(&self) -> &'static str;
 
-    /// Fills the empty folder before the first start (configuration, an initial database). Called once.
+    /// Fills the empty folder before the first start (configuration, an initial database). Called
+    /// once.
     fn prepare(&self, folder: &Path);
 
     /// The command that runs the server in the foreground on 127.0.0.1 and the given port.
     fn command(&self, folder: &Path, port: u16) -> Command;
 
-    /// Whether it serves. It must be sure that *this* process answers: not another server on the same port, and not a
-    /// file that one killed earlier left in the folder.
+    /// Whether it serves. It must be sure that *this* process answers: not another server on the
+    /// same port, and not a file that one killed earlier left in the folder.
     fn is_ready(&self, folder: &Path, port: u16, process: u32) -> bool;
 
     /// The signal that stops it at once but in order, by the name `kill` knows.
@@ -99,7 +102,8 @@ impl<R: Recipe> Service<R> {
         self.end(Signal::KILL);
     }
 
-    /// Starts the server again in the same folder and on the same port, after [`Service::kill`] or while it runs.
+    /// Starts the server again in the same folder and on the same port, after [`Service::kill`] or
+    /// while it runs.
     ///
     /// # Panics
     /// When it does not come back.

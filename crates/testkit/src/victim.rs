@@ -1,4 +1,5 @@
-//! Kill −9 at a chosen instant: the process dies between any two instructions and gets to say nothing.
+//! Kill −9 at a chosen instant: the process dies between any two instructions and gets to say
+//! nothing.
 
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -41,7 +42,8 @@ impl Victim {
         self.child.id()
     }
 
-    /// Lets it live for `delay` at most, to the nearest fifth of a millisecond, and then kills its whole group.
+    /// Lets it live for `delay` at most, to the nearest fifth of a millisecond, and then kills its
+    /// whole group.
     pub fn kill_after(mut self, delay: Duration) -> Fate {
         let start = now();
         while start.elapsed() < delay {
@@ -54,7 +56,8 @@ impl Victim {
         self.kill()
     }
 
-    /// Kills it as soon as `seen` is true, looking without pause, so that the blow falls close to what was seen.
+    /// Kills it as soon as `seen` is true, looking without pause, so that the blow falls close to
+    /// what was seen.
     pub fn kill_when(mut self, mut seen: impl FnMut() -> bool) -> Fate {
         while !seen() {
             if let Some(fate) = self.look() {

@@ -1,7 +1,8 @@
 //! Waiting for a named state, the one alternative to sleeping in a test.
 //!
-//! A sleep is either too short (the test flickers) or too long (everybody waits). Here the wait ends as soon as the
-//! state is there, and a state that never comes is a failure that says which state it was.
+//! A sleep is either too short (the test flickers) or too long (everybody waits). Here the wait
+//! ends as soon as the state is there, and a state that never comes is a failure that says which
+//! state it was.
 
 use std::time::{Duration, Instant};
 
@@ -43,7 +44,8 @@ pub async fn wait_for_async<T>(
     }
 }
 
-/// The real clock. Services and processes live in real time, whatever clock the engine under test was given.
+/// The real clock. Services and processes live in real time, whatever clock the engine under test
+/// was given.
 #[expect(clippy::disallowed_methods, reason = "processes outside of this one know no other clock")]
 pub(crate) fn now() -> Instant {
     Instant::now()

@@ -1,17 +1,19 @@
 //! The guard that cleans up after a test process, however that process ends.
 //!
-//! A shared server lives in a `static`, and Rust drops no statics; a test process may also be killed by a person, by a
-//! time limit or by the kernel. So each service has a guard: a ten-line shell that reads a pipe whose other end only
-//! the test process holds. When that end closes, for whatever reason, the guard stops the service's process group and
-//! removes its folder. The kernel's parent-death signal was refused for this: it fires when the *thread* that
-//! started the child ends, and each test runs on a thread of its own; nor does it remove a folder.
+//! A shared server lives in a `static`, and Rust drops no statics; a test process may also be
+//! killed by a person, by a time limit or by the kernel. So each service has a guard: a ten-line
+//! shell that reads a pipe whose other end only the test process holds. When that end closes, for
+//! whatever reason, the guard stops the service's process group and removes its folder. The
+//! kernel's parent-death signal was refused for this: it fires when the *thread* that started the
+//! child ends, and each test runs on a thread of its own; nor does it remove a folder.
 
 use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// Reads the newest process group to stop from its input; at the end of input, stops it and removes the folder.
+/// Reads the newest process group to stop from its input; at the end of input, stops it and removes
+/// the folder.
 const SCRIPT: &str = r#"
 folder=$1 signal=$2 group=
 while read -r line; do group=$line; done
@@ -52,7 +54,8 @@ impl Watchdog {
         Self { shell }
     }
 
-    /// Names the process group that is to be stopped at the end; `None` when there is none any more.
+    /// Names the process group that is to be stopped at the end; `None` when there is none any
+    /// more.
     pub fn guard(&mut self, group: Option<u32>) {
         let line = group.map_or_else(|| "\n".to_owned(), |id| format!("{id}\n"));
         if let Some(pipe) = &mut self.shell.stdin {
@@ -64,7 +67,8 @@ impl Watchdog {
 impl Drop for Watchdog {
     fn drop(&mut self) {
         drop(self.shell.stdin.take());
-        // Waiting makes the removal visible to whoever runs after; a guard that cannot be waited for is gone already.
+        // Waiting makes the removal visible to whoever runs after; a guard that cannot be waited
+        // for is gone already.
         self.shell.wait().ok();
     }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use flowglass_testkit::{Postgres, Settings, wait_for};
 
-/// Set for the child process of [`a_killed_test_process_leaves_nothing_behind`]: where it tells its server's folder.
+/// Set for the child process of [`a_killed_test_process_leaves_nothing_behind`]: where it tells its
+/// server's folder.
 const TELL: &str = "TESTKIT_TELL";
 
 #[tokio::test]

@@ -114,7 +114,8 @@ mod tests {
 
     #[test]
     fn the_law_table_points_down_only() {
-        // A table with a circle in it would allow what Cargo refuses, and hide it until the last arrow is drawn.
+        // A table with a circle in it would allow what Cargo refuses, and hide it until the last
+        // arrow is drawn.
         for (index, room) in ROOMS.iter().enumerate() {
             for seen in room.sees {
                 let position = ROOMS.iter().position(|other| other.name == *seen);

@@ -95,7 +95,8 @@ const fn spoken(
 /// Tests and benchmarks drive everything from outside, so these rooms may link anything.
 pub(crate) const FREE_ROOMS: &[&str] = &["testkit", "benches", "xtask"];
 
-/// Held for normal and build dependencies; a room's tests may use what they like as an independent oracle.
+/// Held for normal and build dependencies; a room's tests may use what they like as an independent
+/// oracle.
 pub(crate) const SPOKEN: &[Spoken] = &[
     spoken(&["clap", "clap_*"], &["flowglass"], "only the binary parses arguments"),
     spoken(
@@ -180,7 +181,8 @@ pub(crate) const PURE_ROOMS: &[&str] = &["model", "catalog", "manifest"];
 pub(crate) const NOT_PURE: &[&str] =
     &["tokio", "tokio-*", "futures", "async-*", "reqwest", "hyper", "rusqlite", "tempfile"];
 
-/// Names that the engine must not know, since what it names it depends on. Whole words, in code and in strings.
+/// Names that the engine must not know, since what it names it depends on. Whole words, in code and
+/// in strings.
 pub(crate) const NOT_IN_ENGINE: &[&str] = &[
     "postgres",
     "postgresql",
@@ -203,7 +205,8 @@ pub(crate) const NOT_IN_ENGINE: &[&str] = &[
 /// Rooms whose sources may print, read the environment and parse arguments.
 pub(crate) const EDGE_ROOMS: &[&str] = &["flowglass", "testkit", "benches", "xtask"];
 
-/// What stands for printing, or for reading the world around the process, with why it is refused below the binary.
+/// What stands for printing, or for reading the world around the process, with why it is refused
+/// below the binary.
 pub(crate) const EDGE_WORDS: &[(&str, &str)] = &[
     ("env::", "the environment and the arguments are read by the binary alone and handed down"),
     ("println!", "only the binary prints"),

@@ -2,7 +2,8 @@
 
 use toml::{Table, Value};
 
-/// A lint that is switched off by forgetting a line is not a lint, and tests of many small binaries link for minutes.
+/// A lint that is switched off by forgetting a line is not a lint, and tests of many small binaries
+/// link for minutes.
 pub(crate) fn complaints(path: &str, source: &str) -> Vec<(usize, String)> {
     let is_member = path.ends_with("/Cargo.toml") && !path.starts_with("fuzz/");
     if !is_member {

@@ -8,7 +8,8 @@ use serde::Deserialize;
 
 use super::text::too_large;
 
-/// The file. An exception without a reason does not parse, and one that is no longer needed is a complaint.
+/// The file. An exception without a reason does not parse, and one that is no longer needed is a
+/// complaint.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Exceptions {

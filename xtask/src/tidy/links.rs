@@ -1,11 +1,13 @@
-//! Links between our own pages lead somewhere, and every page of the book is in its table of contents.
+//! Links between our own pages lead somewhere, and every page of the book is in its table of
+//! contents.
 
 use std::collections::BTreeSet;
 
 const BOOK: &str = "docs/src/";
 const CONTENTS: &str = "docs/src/SUMMARY.md";
 
-/// Complaints about links that lead nowhere and pages that nothing leads to. `read` gives the text of a file.
+/// Complaints about links that lead nowhere and pages that nothing leads to. `read` gives the text
+/// of a file.
 pub(crate) fn complaints(files: &[String], read: impl Fn(&str) -> String) -> Vec<String> {
     let known: BTreeSet<&str> = files.iter().map(String::as_str).collect();
     let exists = |path: &str| {
@@ -40,7 +42,8 @@ pub(crate) fn complaints(files: &[String], read: impl Fn(&str) -> String) -> Vec
     found
 }
 
-/// Targets of the relative links of a page, with their lines; code blocks and anchors are passed over.
+/// Targets of the relative links of a page, with their lines; code blocks and anchors are passed
+/// over.
 fn links(page: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     let mut fenced = false;
