@@ -4,6 +4,7 @@
 //! doorframes of `connect`, and what happens leaves as events through the [`Recorder`].
 
 mod command;
+mod copy;
 mod recorder;
 mod retry;
 mod runner;
@@ -12,6 +13,7 @@ mod stop;
 mod work;
 
 pub use command::{CommandSpec, CommandWork, PassThrough};
+pub use copy::{ColumnMap, ColumnRule, CopySpec, CopyWork};
 pub use recorder::{Keeper, Listener, RecordError, Recorder, error_info};
 pub use retry::RetryRule;
 pub use runner::{BuiltNode, BuiltPipeline, PipelineEnd, PipelineRun};
