@@ -1,0 +1,239 @@
+//! `copy` and `sql` nodes, and what they have in common: writing to a target.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::complaint::Code;
+use crate::doc::Doc;
+use crate::draft::{
+    BatchDraft, ColumnDraft, CopyDraft, OtherColumns, SqlDraft, Strategy, WriteDraft,
+};
+use crate::nearest::{listed, nearest};
+use crate::path::Path;
+use crate::plan::{
+    Batching, ColumnRule, Connector, Copy, PlanTable, Sql, SqlText, TableOrigin, Write,
+};
+use crate::units::parse_size;
+
+use super::assets::Written;
+
+/// The types that a column may be declared with; `decimal` takes precision and scale.
+const TYPES: [&str; 20] = [
+    "boolean",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "float32",
+    "float64",
+    "decimal",
+    "text",
+    "binary",
+    "date",
+    "time",
+    "timestamp",
+    "timestamptz",
+    "json",
+    "uuid",
+];
+
+/// The bounds of `batch.bytes`.
+const BATCH_BYTES: std::ops::RangeInclusive<u64> = 1 << 10..=1 << 30;
+
+/// Checks a copy.
+pub(super) fn copy(doc: &mut Doc<'_>, draft: &CopyDraft, path: &Path) -> Option<Copy> {
+    let from = connector(doc, &path.key("from"));
+    let write = write(doc, draft.into(), path);
+    let mut columns = BTreeMap::new();
+    for (name, column) in &draft.columns {
+        let at = path.key("columns").key(name);
+        let (from, kind, kind_path) = match column {
+            ColumnDraft::Type(kind) => (name, Some(kind), at),
+            ColumnDraft::Full(full) => {
+                (full.from.as_ref().unwrap_or(name), full.kind.as_ref(), at.key("type"))
+            }
+        };
+        if let Some(kind) = kind {
+            check_type(doc, kind, &kind_path);
+        }
+        columns.insert(name.clone(), ColumnRule { from: from.clone(), kind: kind.cloned() });
+    }
+    let keep_other_columns = draft.other_columns == OtherColumns::Keep;
+    if !keep_other_columns && columns.is_empty() {
+        let said = "`other_columns: drop` without `columns` leaves no column";
+        doc.error_at_key(Code::ConflictingKeys, &path.key("other_columns"), said)
+            .advise("name the columns to keep under `columns`");
+    }
+    Some(Copy { from: from?, write: write?, columns, keep_other_columns })
+}
+
+/// Checks a query.
+pub(super) fn sql(
+    doc: &mut Doc<'_>,
+    draft: &SqlDraft,
+    path: &Path,
+    written: &Written<'_>,
+) -> Option<Sql> {
+    let text = match (&draft.file, &draft.query) {
+        (Some(file), _) => filled(doc, file, &path.key("file")).map(SqlText::File),
+        (None, query) => {
+            let query = filled(doc, query.as_deref()?, &path.key("query"));
+            query.map(|_| SqlText::Query(doc.guarded(&path.key("query"))))
+        }
+    };
+    let mut tables = BTreeMap::new();
+    for name in draft.tables.keys() {
+        let at = path.key("tables").key(name);
+        let plain = |it: char| it.is_ascii_alphanumeric() || it == '_';
+        if name.is_empty()
+            || !name.chars().all(plain)
+            || name.starts_with(|it: char| it.is_ascii_digit())
+        {
+            let said = format!("`{name}` cannot name a table in a query");
+            doc.error_at_key(Code::BadFormat, &at, said)
+                .advise("use letters, digits and `_`; begin with a letter or `_`");
+        }
+        if let Some(from) = connector(doc, &at) {
+            tables.insert(name.clone(), PlanTable { from, origin: TableOrigin::Declared });
+        }
+    }
+    add_written(&mut tables, written);
+    let write = write(doc, draft.into(), path);
+    Some(Sql { engine: "datafusion".to_owned(), text: text?, tables, write: write? })
+}
+
+/// What the needed nodes write is there under the node's id and, where that is free, under the
+/// table's own name. A name that two nodes would give is given to none.
+fn add_written(tables: &mut BTreeMap<String, PlanTable>, written: &Written<'_>) {
+    let mut by_table: BTreeMap<String, Vec<PlanTable>> = BTreeMap::new();
+    for node in &written.nodes {
+        let Some((target, from)) = written.output(node) else { continue };
+        let table = PlanTable { from, origin: TableOrigin::WrittenBy(node.id.clone()) };
+        if let Some(name) = target.expose().get("table").and_then(serde_json::Value::as_str) {
+            by_table.entry(name.to_owned()).or_default().push(table.clone());
+        }
+        tables.entry(node.id.to_string()).or_insert(table);
+    }
+    for (name, found) in by_table {
+        if let [only] = found.as_slice() {
+            tables.entry(name).or_insert_with(|| only.clone());
+        }
+    }
+}
+
+/// Checks what `copy` and `sql` say about writing.
+fn write(doc: &mut Doc<'_>, draft: WriteDraft, path: &Path) -> Option<Write> {
+    let to = connector(doc, &path.key("to"));
+    let name = match draft.strategy {
+        Strategy::FullRefresh => "full_refresh",
+        Strategy::Append => "append",
+        Strategy::IncrementalAppend => "incremental_append",
+        Strategy::IncrementalMerge => "incremental_merge",
+    };
+    let merges = draft.strategy == Strategy::IncrementalMerge;
+    let is_incremental = merges || draft.strategy == Strategy::IncrementalAppend;
+    let strategy_path = path.key("strategy");
+    if merges && draft.key.is_empty() {
+        doc.error(Code::Strategy, &strategy_path, format!("`{name}` needs `key`"))
+            .advise("add `key: [column, …]`, the columns that tell rows apart");
+    }
+    if is_incremental && draft.cursor.is_none() {
+        doc.error(Code::Strategy, &strategy_path, format!("`{name}` needs `cursor`"))
+            .advise("add `cursor: column`, a column that grows, such as `updated_at`");
+    }
+    for (there, key, used) in
+        [(!draft.key.is_empty(), "key", merges), (draft.cursor.is_some(), "cursor", is_incremental)]
+    {
+        if there && !used {
+            let said = format!("`{key}` has no effect with the strategy `{name}`");
+            doc.warn_at_key(Code::NoEffect, &path.key(key), said).advise(format!(
+                "remove it, or use {}",
+                if key == "key" { "`incremental_merge`" } else { "an incremental strategy" }
+            ));
+        }
+    }
+    let distinct: BTreeSet<&String> = draft.key.iter().collect();
+    if distinct.len() < draft.key.len() || draft.key.iter().any(String::is_empty) {
+        doc.error(Code::Strategy, &path.key("key"), "`key` names a column twice, or none")
+            .advise("name each column once");
+    }
+    if let Some(cursor) = &draft.cursor {
+        filled(doc, cursor, &path.key("cursor"));
+    }
+    let batch = batching(doc, &draft.batch, &path.key("batch"));
+    Some(Write {
+        to: to?,
+        strategy: draft.strategy,
+        key: draft.key,
+        cursor: draft.cursor.filter(|_| is_incremental),
+        schema_change: draft.schema_change,
+        batch,
+    })
+}
+
+fn batching(doc: &mut Doc<'_>, draft: &BatchDraft, path: &Path) -> Batching {
+    let path = path.key("bytes");
+    let bytes_max = draft.bytes.as_ref().and_then(|size| match parse_size(&size.0) {
+        Ok(bytes) if BATCH_BYTES.contains(&bytes) => Some(bytes),
+        Ok(bytes) => {
+            let said = format!("`bytes` is {bytes} bytes, which is out of range");
+            doc.error(Code::OutOfRange, &path, said).advise("use `1KiB` to `1GiB`");
+            None
+        }
+        Err(why) => {
+            let said = format!("`{}` is not a valid size: {why}", size.0);
+            doc.error(Code::BadFormat, &path, said).advise("for example `16MiB`");
+            None
+        }
+    });
+    Batching { rows_max: draft.rows, bytes_max }
+}
+
+/// A connector as it stands in the tree, where secrets are known.
+pub(super) fn connector(doc: &Doc<'_>, path: &Path) -> Option<Connector> {
+    let (mut config, mut shown) = doc.value(path);
+    let kind = config.as_object_mut()?.remove("type")?;
+    shown.as_object_mut()?.remove("type");
+    Some(Connector::new(kind.as_str()?.to_owned(), config, shown))
+}
+
+/// A text that is not blank.
+fn filled(doc: &mut Doc<'_>, text: &str, path: &Path) -> Option<String> {
+    if !text.trim().is_empty() {
+        return Some(text.to_owned());
+    }
+    let name = path.last_key().unwrap_or("the text").to_owned();
+    doc.error(Code::OutOfRange, path, format!("`{name}` is empty")).advise("give it a value");
+    None
+}
+
+fn check_type(doc: &mut Doc<'_>, kind: &str, path: &Path) {
+    let (word, arguments) = match kind.split_once('(') {
+        Some((word, rest)) => (word.trim(), rest.strip_suffix(')')),
+        None => (kind, Some("")),
+    };
+    let Some(arguments) = arguments.filter(|_| TYPES.contains(&word)) else {
+        let help = match nearest(word, TYPES) {
+            Some(near) => format!("did you mean `{near}`? There are {}", listed(TYPES, "and")),
+            None => format!("there are {}", listed(TYPES, "and")),
+        };
+        doc.error(Code::UnknownValue, path, format!("there is no type `{kind}`")).advise(help);
+        return;
+    };
+    let numbers: Vec<Option<u8>> = arguments.split(',').map(|it| it.trim().parse().ok()).collect();
+    let fits = match (word, numbers.as_slice()) {
+        ("decimal", [Some(precision), Some(scale)]) => {
+            (1..=76).contains(precision) && scale <= precision
+        }
+        ("decimal", _) => false,
+        _ => !kind.contains('('),
+    };
+    if !fits {
+        let said = format!("`{kind}` is not a valid type");
+        let help = "write `decimal(precision,scale)` with 1 to 76 digits; other types stand alone";
+        doc.error(Code::BadFormat, path, said).advise(help);
+    }
+}

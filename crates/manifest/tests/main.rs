@@ -1,0 +1,9 @@
+//! The tests of manifests: one binary, a module for each question.
+
+mod broken;
+mod good;
+mod properties;
+mod schema;
+mod secrets;
+mod support;
+mod variables;

@@ -1,0 +1,137 @@
+//! Connectors, variables and files for the tests: all made up here, none from the machine.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use flowglass_manifest::{
+    Complaint, Loaded, Lookup, ManifestFile, Options, Plan, Severity, Vocabulary, load,
+};
+use serde_json::{Value, json};
+
+/// Variables and files by name.
+#[derive(Default)]
+pub struct Fake {
+    pub variables: BTreeMap<String, String>,
+    pub files: BTreeMap<PathBuf, String>,
+}
+
+impl Fake {
+    /// What the manifests under `good/` and `broken/` may refer to.
+    pub fn usual() -> Self {
+        let pairs = [
+            ("SHOP_DSN", "postgres://shop:s3cr3t%21@db:5432/shop"),
+            ("BATCH", "5000"),
+            ("EMPTY", ""),
+            ("TENANT", "acme"),
+        ];
+        let variables =
+            pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();
+        let files = BTreeMap::from([
+            (PathBuf::from("/run/secrets/token"), "tok-123456\n".to_owned()),
+            (PathBuf::from("/manifests/relative.txt"), "from the folder\r\n".to_owned()),
+        ]);
+        Self { variables, files }
+    }
+}
+
+impl Lookup for Fake {
+    fn variable(&self, name: &str) -> Option<String> {
+        self.variables.get(name).cloned()
+    }
+
+    fn file(&self, path: &Path) -> Result<String, String> {
+        self.files.get(path).cloned().ok_or_else(|| "no such file".to_owned())
+    }
+}
+
+fn connector(properties: Value, required: &[&str]) -> Value {
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Config",
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": false,
+    })
+}
+
+/// Connectors shaped like the real ones.
+pub fn vocabulary() -> Vocabulary {
+    let path = json!({ "description": "The file.", "type": "string", "minLength": 1 });
+    let delimiter = json!({ "type": ["string", "null"], "minLength": 1, "maxLength": 1 });
+    let table = json!({ "type": "string" });
+    let file = connector(json!({ "path": path }), &["path"]);
+    let csv = connector(json!({ "path": path, "delimiter": delimiter }), &["path"]);
+    let sqlite = connector(json!({ "path": path, "table": table }), &["path", "table"]);
+    let postgres = connector(
+        json!({
+            "dsn": { "description": "The server.", "type": "string" },
+            "table": table,
+            "port": { "type": "integer", "format": "uint16", "minimum": 1, "maximum": 65535 },
+            "password": { "type": ["string", "null"] },
+            "mode": { "anyOf": [{ "$ref": "#/$defs/Mode" }, { "type": "null" }] },
+        }),
+        &["dsn", "table"],
+    );
+    let mut postgres = postgres;
+    postgres["$defs"] = json!({ "Mode": { "type": "string", "enum": ["copy", "insert"] } });
+    let all: BTreeMap<String, Value> = [
+        ("csv", csv),
+        ("jsonl", file.clone()),
+        ("parquet", file),
+        ("postgres", postgres),
+        ("sqlite", sqlite),
+    ]
+    .map(|(name, schema)| (name.to_owned(), schema))
+    .into();
+    Vocabulary::new(all.clone(), all)
+}
+
+/// A file of the folder `/manifests`.
+pub fn file(name: &str, bytes: &[u8]) -> ManifestFile {
+    let base_dir = PathBuf::from("/manifests");
+    ManifestFile { name: name.to_owned(), bytes: bytes.to_vec(), base_dir }
+}
+
+/// Loads with the usual surroundings.
+pub fn load_bytes(name: &str, bytes: &[u8], params: &[(&str, &str)]) -> Loaded {
+    load_with(&Fake::usual(), &[file(name, bytes)], params, Severity::Error)
+}
+
+pub fn load_with(
+    lookup: &Fake,
+    files: &[ManifestFile],
+    params: &[(&str, &str)],
+    missing: Severity,
+) -> Loaded {
+    let params =
+        params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let vocabulary = vocabulary();
+    load(files, &Options { vocabulary: &vocabulary, lookup, params: &params, missing })
+}
+
+/// The one plan of a text that has no complaint.
+pub fn plan(text: &str) -> Plan {
+    let loaded = load_bytes("test.yaml", text.as_bytes(), &[]);
+    assert_eq!(loaded.complaints, Vec::<Complaint>::new(), "{}", said(&loaded));
+    loaded.plans.into_iter().next().expect("one plan")
+}
+
+pub fn said(loaded: &Loaded) -> String {
+    flowglass_manifest::to_text(&loaded.complaints, flowglass_manifest::Style::Plain)
+}
+
+pub fn codes(loaded: &Loaded) -> Vec<&'static str> {
+    loaded.complaints.iter().map(|it| it.code.name()).collect()
+}
+
+/// A workflow around some nodes, each given as one line of flow YAML.
+pub fn workflow(nodes: &[String]) -> String {
+    let mut text = String::from(
+        "apiVersion: flowglass/v1\nkind: Workflow\nmetadata: { name: test }\nspec:\n  nodes:\n",
+    );
+    for node in nodes {
+        text.push_str(&format!("    - {node}\n"));
+    }
+    text
+}
