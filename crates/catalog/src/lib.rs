@@ -6,6 +6,7 @@
 //! [`Reader`].
 
 mod docs;
+mod fold;
 pub mod label;
 mod metric;
 mod naming;
@@ -14,6 +15,7 @@ mod registry;
 pub mod table;
 
 pub use docs::markdown;
+pub use fold::{Folded, MetricsFold, RUNS_REMEMBERED_MAX};
 pub use label::{LabelKey, LabelValue};
 pub use metric::{Kind, LABELS_MAX, LabelDef, MetricDef, Scale, Surface, Unit};
 pub use naming::{InvalidPrefix, PREFIX_CHARS_MAX, Prefix, is_snake_case};

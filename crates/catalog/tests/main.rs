@@ -1,5 +1,6 @@
 //! The tests of this crate, in one binary.
 
+mod fold;
 mod form;
 mod golden;
 mod guard;
