@@ -9,9 +9,11 @@
 //! This crate is only ever a dev-dependency.
 
 mod binary;
+mod certificates;
 mod clock;
 mod dice;
 mod locate;
+mod memory;
 mod postgres;
 mod redact;
 mod scratch;
@@ -24,6 +26,7 @@ pub use binary::{Flowglass, Said};
 pub use clock::{FakeClock, PausedClock};
 pub use dice::Dice;
 pub use locate::{program, promtool, sqlite3};
+pub use memory::MemorySource;
 pub use postgres::{Database, Postgres, Settings};
 pub use redact::Redact;
 pub use scratch::Scratch;

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rustix::process::Signal;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
+use crate::certificates::Certificates;
 use crate::locate::postgres_program;
 use crate::service::{Recipe, Service};
 
@@ -27,6 +28,7 @@ const ASKED_FOR_PASSWORD: &str = "asked_for_password";
 #[derive(Clone, Debug)]
 pub struct Settings {
     lines: Vec<(String, String)>,
+    tls: bool,
 }
 
 impl Default for Settings {
@@ -41,7 +43,10 @@ impl Default for Settings {
             ("max_wal_size", "2GB"),
             ("log_min_messages", "warning"),
         ];
-        Self { lines: fast.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec() }
+        Self {
+            lines: fast.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec(),
+            tls: false,
+        }
     }
 }
 
@@ -50,6 +55,14 @@ impl Settings {
     #[must_use]
     pub fn set(mut self, key: &str, value: &str) -> Self {
         self.lines.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Offers TLS, with a certificate for `localhost` and 127.0.0.1 that
+    /// [`Postgres::root_certificate`] vouches for. Plain connections are still taken.
+    #[must_use]
+    pub fn tls(mut self) -> Self {
+        self.tls = true;
         self
     }
 
@@ -131,6 +144,13 @@ impl Postgres {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.service.port()
+    }
+
+    /// What a client must trust in order to believe a server that was started with
+    /// [`Settings::tls`]: a file in PEM.
+    #[must_use]
+    pub fn root_certificate(&self) -> PathBuf {
+        Certificates::in_folder(self.service.folder()).authority
     }
 
     /// Kills the server as a power cut would.
@@ -273,6 +293,15 @@ impl Recipe for PostgresRecipe {
         assert!(made.status.success(), "initdb failed: {}", String::from_utf8_lossy(&made.stderr));
 
         let mut text = String::new();
+        if self.settings.tls {
+            let certificates = Certificates::in_folder(folder);
+            certificates.make();
+            // The server refuses a key that others may read.
+            give_to_server(&certificates.key);
+            text.push_str("ssl = on\n");
+            text.push_str(&format!("ssl_cert_file = '{}'\n", certificates.server.display()));
+            text.push_str(&format!("ssl_key_file = '{}'\n", certificates.key.display()));
+        }
         for (key, value) in &self.settings.lines {
             text.push_str(&format!("{key} = '{value}'\n"));
         }

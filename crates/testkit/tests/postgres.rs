@@ -47,6 +47,28 @@ async fn a_server_of_ones_own_can_be_killed_and_comes_back_with_its_rows() {
     assert_eq!(database.lines("SHOW wal_level").await, ["logical"]);
 }
 
+#[tokio::test]
+async fn a_server_with_tls_is_believed_by_its_certificate_and_by_no_other() {
+    let server = Postgres::start(Settings::default().tls());
+    let psql = |host: &str, root: &Path| {
+        let address = format!(
+            "host={host} hostaddr=127.0.0.1 port={} user=postgres sslmode=verify-full sslrootcert={}",
+            server.port(),
+            root.display()
+        );
+        let query = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+        let mut psql = Command::new(Postgres::program("psql"));
+        psql.args(["-X", "-A", "-t", "-c", query, &address]).env_remove("PGSSLMODE");
+        let out = psql.output().unwrap();
+        String::from_utf8(if out.status.success() { out.stdout } else { out.stderr }).unwrap()
+    };
+    let root = server.root_certificate();
+    assert_eq!(psql("localhost", &root), "t\n");
+    assert!(psql("elsewhere", &root).contains("does not match host name"));
+    let stranger = Postgres::start(Settings::default().tls());
+    assert!(psql("localhost", &stranger.root_certificate()).contains("certificate verify failed"));
+}
+
 /// Not a test by itself: what the child process of the test below runs.
 #[test]
 fn child_that_starts_a_server_and_waits_to_be_killed() {
