@@ -25,7 +25,9 @@ impl MemorySource {
     /// A source of these batches.
     #[must_use]
     pub fn new(name: &str, schema: SchemaRef, batches: Vec<RecordBatch>) -> Self {
-        Self::generated(name, schema, move |number| batches.get(usize::try_from(number).ok()?).cloned())
+        Self::generated(name, schema, move |number| {
+            batches.get(usize::try_from(number).ok()?).cloned()
+        })
     }
 
     /// A source whose batch of each number, from 0, is made by `make`; `None` ends it.
@@ -82,16 +84,16 @@ impl BatchSource for MemorySource {
             Some(columns) => {
                 let found: Result<Vec<usize>, _> =
                     columns.iter().map(|column| self.schema.index_of(column)).collect();
-                Some(found.map_err(|error| Fault::new(ErrorClass::NotFound, "opening memory").because(error))?)
+                Some(found.map_err(|error| {
+                    Fault::new(ErrorClass::NotFound, "opening memory").because(error)
+                })?)
             }
         };
         let schema = match &projection {
             None => Arc::clone(&self.schema),
-            Some(columns) => Arc::new(
-                self.schema
-                    .project(columns)
-                    .map_err(|error| Fault::new(ErrorClass::Internal, "projecting memory").because(error))?,
-            ),
+            Some(columns) => Arc::new(self.schema.project(columns).map_err(|error| {
+                Fault::new(ErrorClass::Internal, "projecting memory").because(error)
+            })?),
         };
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(request.columns);
         self.readers.fetch_add(1, Ordering::SeqCst);
@@ -148,9 +150,9 @@ impl BatchReader for MemoryReader {
             self.bytes += batch.get_array_memory_size() as u64;
             let batch = match &self.projection {
                 None => batch,
-                Some(columns) => batch
-                    .project(columns)
-                    .map_err(|error| Fault::new(ErrorClass::Internal, "projecting memory").because(error))?,
+                Some(columns) => batch.project(columns).map_err(|error| {
+                    Fault::new(ErrorClass::Internal, "projecting memory").because(error)
+                })?,
             };
             return Ok(Some(Batch::Arrow(batch)));
         }
