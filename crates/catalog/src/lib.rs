@@ -12,6 +12,7 @@ mod metric;
 mod naming;
 pub mod offline;
 mod registry;
+pub mod signals;
 pub mod table;
 
 pub use docs::markdown;

@@ -8,3 +8,4 @@ mod owners;
 mod reading;
 mod reference;
 mod registry;
+mod signals;

@@ -6,6 +6,7 @@ use flowglass_model::{Counts, Entity, Event, EventKind, LedgerEntry, State};
 
 use crate::label::{AttemptOutcome, Disposition, FinalState, Node, RowOp, Table};
 use crate::registry::{PipelineScope, Registry, TimingHandle};
+use crate::signals::{CPU_SECONDS, PEAK_RSS_BYTES};
 
 use super::state::{PipelineState, RunState, Runs};
 use super::table_label::table_label;
@@ -129,10 +130,10 @@ impl Change<'_> {
         };
         scope.attempts_total(node, outcome).increment();
         let fact = |key: &str| event.attributes.get(key)?.parse::<f64>().ok();
-        if let Some(cpu) = fact("cpu_seconds").and_then(seconds) {
+        if let Some(cpu) = fact(CPU_SECONDS).and_then(seconds) {
             scope.node_cpu_seconds_total(node).add(cpu);
         }
-        if let Some(peak) = fact("peak_rss_bytes").filter(|it| it.is_finite()) {
+        if let Some(peak) = fact(PEAK_RSS_BYTES).filter(|it| it.is_finite()) {
             scope.node_peak_rss_bytes(node).set(peak);
         }
     }

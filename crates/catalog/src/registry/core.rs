@@ -270,7 +270,7 @@ impl Registry {
 }
 
 fn labels_of<'a, C>(def: &'static MetricDef, series: &'a Series<C>) -> SeriesLabels<'a> {
-    SeriesLabels { def, values: &series.values, text: &series.text }
+    SeriesLabels { def, values: &series.values, text: "" }
 }
 
 fn read_family<C: Cell>(
@@ -279,11 +279,12 @@ fn read_family<C: Cell>(
     mut tell: impl FnMut(&C, SeriesLabels<'_>, &mut dyn Reader),
 ) {
     let page = family.page();
-    if page.is_empty() {
+    if page.series.is_empty() {
         return;
     }
     reader.family(family.def);
-    for series in page.iter() {
-        tell(&series.cell, labels_of(family.def, series), reader);
+    for (series, text) in page.with_texts(family.def, reader) {
+        let labels = SeriesLabels { def: family.def, values: &series.values, text };
+        tell(&series.cell, labels, reader);
     }
 }

@@ -2,17 +2,62 @@
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::MetricDef;
 
 use super::cell::Cell;
-use super::series::{Owner, Series, Values, hash_parts};
+use super::read::Reader;
+use super::series::{Owner, Series, SeriesLabels, Values, hash_parts};
 
-/// Series in the order of a page; shared, so that a page is made without holding the family's lock.
-pub(super) type Page<C> = Arc<[Arc<Series<C>>]>;
+/// Series in the order of a page; shared, so that a page is written without the family's lock.
+#[derive(Debug)]
+pub(super) struct Page<C> {
+    pub(super) series: Box<[Arc<Series<C>>]>,
+    /// The labels of all series as the text formats write them, end to end, made by the first
+    /// reader that wants them. A page of many series costs what it costs to fetch them from memory:
+    /// so the texts lie in the order in which they are read, and not beside each number.
+    texts: OnceLock<Texts>,
+}
+
+#[derive(Debug, Default)]
+struct Texts {
+    joined: String,
+    ends: Vec<usize>,
+}
+
+impl<C> Page<C> {
+    /// Each series with the text of its labels, which is empty for a reader that wants none.
+    pub(super) fn with_texts<'a>(
+        &'a self,
+        def: &'static MetricDef,
+        reader: &dyn Reader,
+    ) -> impl Iterator<Item = (&'a Series<C>, &'a str)> + use<'a, C> {
+        let texts = reader.wants_text().then(|| self.texts.get_or_init(|| self.write(def, reader)));
+        let mut start = 0;
+        self.series.iter().enumerate().map(move |(at, series)| {
+            let text = texts.and_then(|texts| {
+                let end = *texts.ends.get(at)?;
+                let text = texts.joined.get(start..end);
+                start = end;
+                text
+            });
+            (series.as_ref(), text.unwrap_or_default())
+        })
+    }
+
+    fn write(&self, def: &'static MetricDef, reader: &dyn Reader) -> Texts {
+        let mut texts = Texts::default();
+        for series in &self.series {
+            let labels = SeriesLabels { def, values: &series.values, text: "" };
+            reader.write_labels(labels, &mut texts.joined);
+            texts.ends.push(texts.joined.len());
+        }
+        texts
+    }
+}
 
 #[derive(Debug)]
 struct Shelf<C> {
@@ -21,7 +66,7 @@ struct Shelf<C> {
     /// never fall.
     other: Option<Arc<Series<C>>>,
     /// Made by the first reader after a change.
-    page: Option<Page<C>>,
+    page: Option<Arc<Page<C>>>,
 }
 
 #[derive(Debug)]
@@ -114,14 +159,14 @@ impl<C: Cell> Family<C> {
     }
 
     /// All series in the order of a page.
-    pub(super) fn page(&self) -> Page<C> {
+    pub(super) fn page(&self) -> Arc<Page<C>> {
         if let Some(page) = &self.read().page {
             return Arc::clone(page);
         }
         let mut shelf = self.write();
         let mut all: Vec<_> = shelf.table.iter().chain(&shelf.other).map(Arc::clone).collect();
         all.sort_unstable_by(|left, right| left.page_order(right));
-        let page: Page<C> = all.into();
+        let page = Arc::new(Page { series: all.into(), texts: OnceLock::new() });
         shelf.page = Some(Arc::clone(&page));
         page
     }

@@ -64,6 +64,18 @@ pub trait Reader {
     fn family(&mut self, def: &'static MetricDef);
     /// A series of the family that was named last.
     fn series(&mut self, labels: SeriesLabels<'_>, reading: Reading<'_>);
+
+    /// Whether [`SeriesLabels::text`] is to hold what [`write_labels`](Self::write_labels) writes.
+    fn wants_text(&self) -> bool {
+        false
+    }
+
+    /// Writes the labels of a series onto the end of `out`. It is kept with the series and not
+    /// written anew for each page, which would be most of a page's cost; therefore all readers that
+    /// want text must write alike. There is one such writing in the program.
+    fn write_labels(&self, labels: SeriesLabels<'_>, out: &mut String) {
+        let _nothing_is_wanted = (labels, out);
+    }
 }
 
 /// A buffer for the counts of one histogram, used again for each.

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::hash::{BuildHasher, Hash, Hasher};
-use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 
 use crate::metric::LABELS_MAX;
@@ -90,15 +89,12 @@ pub(super) struct Owner {
 pub(crate) struct Series<C> {
     pub(super) values: Values,
     pub(super) owner: u64,
-    /// How a reader writes the labels; filled by the first one, because writing them anew for each
-    /// page is most of its cost.
-    pub(super) text: OnceLock<Box<str>>,
     pub(super) cell: C,
 }
 
 impl<C: Cell> Series<C> {
     pub(super) fn new(def: &'static MetricDef, owner: u64, values: Values) -> Self {
-        Self { values, owner, text: OnceLock::new(), cell: C::new(def) }
+        Self { values, owner, cell: C::new(def) }
     }
 
     pub(super) fn page_order(&self, other: &Self) -> Ordering {
@@ -111,7 +107,7 @@ impl<C: Cell> Series<C> {
 pub struct SeriesLabels<'a> {
     pub(super) def: &'static MetricDef,
     pub(super) values: &'a Values,
-    pub(super) text: &'a OnceLock<Box<str>>,
+    pub(super) text: &'a str,
 }
 
 impl<'a> SeriesLabels<'a> {
@@ -126,9 +122,10 @@ impl<'a> SeriesLabels<'a> {
         self.pairs().find(|(it, _)| *it == key).map(|(_, value)| value)
     }
 
-    /// The labels in the writing of the text formats, made by `write` at the first call and kept
-    /// with the series. All callers must write alike: there is one such writing in the program.
-    pub fn text_or(&self, write: impl FnOnce(Self) -> String) -> &'a str {
-        self.text.get_or_init(|| write(*self).into_boxed_str())
+    /// The labels as [`Reader::write_labels`](crate::Reader::write_labels) wrote them; empty for a
+    /// reader that wants no text.
+    #[must_use]
+    pub fn text(&self) -> &'a str {
+        self.text
     }
 }
