@@ -3,8 +3,12 @@
 //!
 //! A source and a sink of one system may not see each other; what they share is here.
 
+mod secret;
+
 pub mod exact;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+
+pub use secret::Secret;

@@ -3,7 +3,9 @@
 //! Each folder exports a `Connector` unit struct that implements
 //! [`flowglass_connect::SourceConnector`]; the binary lists them in its registry.
 
-#[cfg(feature = "sqlite")]
-pub mod sqlite;
 #[cfg(feature = "sql")]
 pub mod sql;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;

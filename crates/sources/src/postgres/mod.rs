@@ -1,0 +1,13 @@
+//! Tables and queries of a Postgres database, by one binary `COPY` out of one snapshot.
+//!
+//! Rows leave the server as `COPY … TO STDOUT (FORMAT binary)` and go from those bytes straight
+//! into Arrow's builders; when the target is a Postgres too and its columns are the same, the
+//! bytes are handed on as they are, and only cut between rows.
+
+mod config;
+mod decode;
+mod read;
+mod select;
+mod tuples;
+
+pub use config::{Config, Connector};
