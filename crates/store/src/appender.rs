@@ -3,6 +3,8 @@
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, PoisonError};
 
+use async_trait::async_trait;
+use flowglass_connect::{EventLog, Fault};
 use flowglass_model::Event;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
@@ -88,5 +90,12 @@ impl Appender {
 
     fn send(&self, append: Append) -> Result<(), StoreError> {
         self.orders.send(Order::Append(append)).map_err(|_gone| StoreError::Closed)
+    }
+}
+
+#[async_trait]
+impl EventLog for Appender {
+    async fn append(&self, events: Vec<Event>) -> Result<(), Fault> {
+        Ok(Self::append(self, events).await?)
     }
 }

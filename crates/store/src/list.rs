@@ -57,7 +57,8 @@ impl FromStr for PageKey {
     fn from_str(text: &str) -> Result<Self, BadPageKey> {
         let (first, run) = text.split_once('.').ok_or(BadPageKey)?;
         // Times before 1970 are negative and were written as two's complement.
-        let number = |it| u64::from_str_radix(it, 16).map(u64::cast_signed).map_err(|_bad| BadPageKey);
+        let number =
+            |it| u64::from_str_radix(it, 16).map(u64::cast_signed).map_err(|_bad| BadPageKey);
         Ok(Self { first_ns: number(first)?, run_no: number(run)? })
     }
 }
@@ -92,7 +93,7 @@ impl Reader {
         query.values.push(Value::from(limit(runs_max).saturating_add(1)));
         let sql = format!(
             "SELECT doc, first_ns, run_no FROM {} ORDER BY first_ns DESC, run_no DESC LIMIT ?",
-            query.from_where()
+            query.tables()
         );
         let mut select = self.connection.prepare_cached(&sql).map_err(&failed)?;
         let rows = select
@@ -119,7 +120,7 @@ impl Reader {
     /// What SQLite answers.
     pub fn count(&self, filter: &RunFilter) -> Result<u64, StoreError> {
         let query = Query::of(filter);
-        let sql = format!("SELECT count(*) FROM {}", query.from_where());
+        let sql = format!("SELECT count(*) FROM {}", query.tables());
         self.connection
             .prepare_cached(&sql)
             .and_then(|mut it| {
@@ -173,7 +174,7 @@ impl Query {
         self.conditions.push(condition.to_owned());
     }
 
-    fn from_where(&self) -> String {
+    fn tables(&self) -> String {
         if self.conditions.is_empty() {
             return self.from.to_owned();
         }

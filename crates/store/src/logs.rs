@@ -142,6 +142,7 @@ impl Reader {
     }
 }
 
+#[derive(Clone, Copy)]
 enum Part {
     After(u64),
     Before(i64),

@@ -144,10 +144,11 @@ fn mark_for_room(transaction: &Transaction<'_>, rules: Retention) -> rusqlite::R
     if used <= bytes_max {
         return Ok(0);
     }
-    let newest: i64 =
-        transaction.query_row("SELECT coalesce(max(pos) - min(pos) + 1, 1) FROM event", (), |row| {
-            row.get(0)
-        })?;
+    let newest: i64 = transaction.query_row(
+        "SELECT coalesce(max(pos) - min(pos) + 1, 1) FROM event",
+        (),
+        |row| row.get(0),
+    )?;
     let mean = (used / uint(newest).max(1)).max(1);
     let surplus = int((used - bytes_max) / mean);
     let mut ended = transaction.prepare_cached(
@@ -178,9 +179,8 @@ fn mark(transaction: &Transaction<'_>, until: i64, runs_max: i64) -> rusqlite::R
         .collect::<Result<_, _>>()?;
     for (run_no, first_ns) in &runs {
         let doc: String =
-            transaction.query_row("SELECT doc FROM run WHERE run_no = ?1", [run_no], |row| {
-                row.get(0)
-            })?;
+            transaction
+                .query_row("SELECT doc FROM run WHERE run_no = ?1", [run_no], |row| row.get(0))?;
         for pipeline in pipelines_of(&doc) {
             transaction.execute(
                 "DELETE FROM run_pipeline WHERE pipeline_id = ?1 AND first_ns = ?2 AND run_no = ?3",
@@ -216,7 +216,8 @@ fn give_back(connection: &Connection) -> rusqlite::Result<bool> {
         return Ok(false);
     }
     // Each row that the pragma gives is one page given back.
-    let mut vacuum = connection.prepare(&format!("PRAGMA incremental_vacuum({PAGES_PER_STEP_MAX})"))?;
+    let mut vacuum =
+        connection.prepare(&format!("PRAGMA incremental_vacuum({PAGES_PER_STEP_MAX})"))?;
     let mut pages = vacuum.query(())?;
     while pages.next()?.is_some() {}
     Ok(free()? < before)

@@ -262,31 +262,41 @@ impl Store {
 
     /// One bit of retention after another, each queued behind whatever came in meanwhile.
     fn prune_in_passing(&self, rules: Retention, now: Timestamp) {
-        if rules.keeps_everything() {
-            return;
+        if !rules.keeps_everything() {
+            let passing = Passing {
+                orders: self.orders.clone(),
+                figures: Arc::clone(&self.figures),
+                rules,
+                now,
+            };
+            passing.queue();
         }
-        queue_prune(self.orders.clone(), Arc::clone(&self.figures), rules, now);
     }
 }
 
-fn queue_prune(
+/// Retention that nobody waits for.
+struct Passing {
     orders: Sender<Order>,
     figures: Arc<StoreFigures>,
     rules: Retention,
     now: Timestamp,
-) {
-    let again = orders.clone();
-    let job = move |log: &mut Log| {
-        // A failure here is met again by the next append, which has somebody to tell.
-        let Ok((step, more)) = retention::step(log, rules, now) else { return };
-        figures.pruned_runs_total.fetch_add(step.runs, Ordering::Relaxed);
-        figures.pruned_events_total.fetch_add(step.events, Ordering::Relaxed);
-        if more {
-            queue_prune(again, figures, rules, now);
-        }
-    };
-    // Fails only when the store is closing, and then there is nothing left to tidy.
-    orders.send(Order::Job(Box::new(job))).ok();
+}
+
+impl Passing {
+    fn queue(self) {
+        let orders = self.orders.clone();
+        let job = move |log: &mut Log| {
+            // A failure here is met again by the next append, which has somebody to tell.
+            let Ok((step, more)) = retention::step(log, self.rules, self.now) else { return };
+            self.figures.pruned_runs_total.fetch_add(step.runs, Ordering::Relaxed);
+            self.figures.pruned_events_total.fetch_add(step.events, Ordering::Relaxed);
+            if more {
+                self.queue();
+            }
+        };
+        // Fails only when the store is closing, and then there is nothing left to tidy.
+        orders.send(Order::Job(Box::new(job))).ok();
+    }
 }
 
 fn limit_size(connection: &rusqlite::Connection, bytes: u64) -> rusqlite::Result<()> {

@@ -183,7 +183,8 @@ impl RunSummary {
             words.push(' ');
             words.push_str(pipeline.as_str());
         }
-        for word in [self.state.map(State::name), self.reason.map(Reason::name)].into_iter().flatten()
+        for word in
+            [self.state.map(State::name), self.reason.map(Reason::name)].into_iter().flatten()
         {
             words.push(' ');
             words.push_str(word);

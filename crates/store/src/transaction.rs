@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use flowglass_model::{Event, RunId};
+use flowglass_model::{Event, NodeId, RunId, State};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use crate::codec::{int, kind_number, level_number, nanoseconds, run_blob, uint};
@@ -230,7 +230,7 @@ impl<F: Fn(rusqlite::Error) -> StoreError> Group<'_, F> {
                 int(event.seq),
                 kind_number(event.kind),
                 event.log.as_ref().map(|it| level_number(it.level)),
-                event.node_id.as_ref().map(|it| it.as_str()),
+                event.node_id.as_ref().map(NodeId::as_str),
                 event.attempt_id.as_ref().map(|it| it.number),
                 line,
             ])
@@ -285,7 +285,7 @@ fn write_summary(transaction: &Transaction<'_>, head: &mut Head) -> rusqlite::Re
         )?
         .execute(params![
             head.run_no,
-            summary.state.map(|it| it.name()),
+            summary.state.map(State::name),
             summary.ended_at.map(nanoseconds),
             int(summary.last_seq),
             summary.words(),
