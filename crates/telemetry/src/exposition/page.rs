@@ -123,6 +123,14 @@ impl Family {
 }
 
 impl Reader for Page<'_> {
+    fn wants_text(&self) -> bool {
+        true
+    }
+
+    fn write_labels(&self, labels: SeriesLabels<'_>, out: &mut String) {
+        write_labels(labels, out);
+    }
+
     fn family(&mut self, def: &'static MetricDef) {
         let name = def.name(self.prefix);
         self.metadata(def, &name);
@@ -131,7 +139,7 @@ impl Reader for Page<'_> {
 
     fn series(&mut self, labels: SeriesLabels<'_>, reading: Reading<'_>) {
         let (out, family) = (&mut *self.out, &self.family);
-        let labels = labels.text_or(label_text);
+        let labels = labels.text();
         match reading {
             Reading::Counter(raw) => {
                 family.begin(out, &family.head, labels);
@@ -174,20 +182,17 @@ impl Page<'_> {
     }
 }
 
-/// The labels of a series as both formats write them, without the braces:
-/// `tenant="acme",pipeline="orders"`.
-fn label_text(labels: SeriesLabels<'_>) -> String {
-    let mut text = String::new();
-    for (key, value) in labels.pairs() {
-        if !text.is_empty() {
-            text.push(',');
+/// The labels of a series as both formats write them, without the braces: `tenant="acme",node="n"`.
+fn write_labels(labels: SeriesLabels<'_>, out: &mut String) {
+    for (at, (key, value)) in labels.pairs().enumerate() {
+        if at > 0 {
+            out.push(',');
         }
-        text.push_str(key.name());
-        text.push_str("=\"");
-        label_value(&mut text, value);
-        text.push('"');
+        out.push_str(key.name());
+        out.push_str("=\"");
+        label_value(out, value);
+        out.push('"');
     }
-    text
 }
 
 /// A bound as it stands in `le`. OpenMetrics wants a decimal point; the older text has always gone
