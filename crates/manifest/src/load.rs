@@ -15,7 +15,7 @@ use crate::expand::{Inputs, Lookup, expand};
 use crate::nearest::nearest;
 use crate::path::Path;
 use crate::plan::Plan;
-use crate::schema::{Vocabulary, schema};
+use crate::schema::Vocabulary;
 use crate::secret::{STARS, Secrets};
 use crate::text::{Span, Text};
 use crate::tree::{Body, Core, Node};
@@ -113,8 +113,7 @@ fn counted(complaints: &[Complaint]) -> String {
 /// Checks manifest files and makes their plans. Never panics, whatever the bytes.
 #[must_use]
 pub fn load(files: &[ManifestFile], options: &Options<'_>) -> Loaded {
-    let schema = schema(options.vocabulary);
-    let mut all = Everything::new(options, &schema);
+    let mut all = Everything::new(options);
     for file in files {
         all.file(file);
     }
@@ -125,7 +124,6 @@ pub fn load(files: &[ManifestFile], options: &Options<'_>) -> Loaded {
 /// What is known across files.
 struct Everything<'a> {
     options: &'a Options<'a>,
-    schema: &'a Value,
     plans: Vec<Plan>,
     complaints: Vec<Complaint>,
     /// Names of pipelines, with where they stand.
@@ -135,10 +133,9 @@ struct Everything<'a> {
 }
 
 impl<'a> Everything<'a> {
-    fn new(options: &'a Options<'a>, schema: &'a Value) -> Self {
+    fn new(options: &'a Options<'a>) -> Self {
         Self {
             options,
-            schema,
             plans: Vec::new(),
             complaints: Vec::new(),
             names: BTreeMap::new(),
@@ -196,7 +193,7 @@ impl<'a> Everything<'a> {
         };
         let expanded = expand(&mut root, &mut report, &inputs);
         self.declared.extend(expanded.params.keys().cloned());
-        check(&mut root, self.schema, &mut report);
+        check(&mut root, self.options.vocabulary.schema(), &mut report);
         let mut doc = Doc { root, report, secrets: expanded.secrets };
         self.claim_name(&mut doc);
         let context = Context {

@@ -18,9 +18,9 @@ pub(crate) fn nearest<'a>(
     candidates.into_iter().filter_map(distance).min().map(|(_, candidate)| candidate)
 }
 
-/// The words as a list for people: `a`, `b` or `c`; the first twelve when there are more.
+/// The words as a list for people: `a`, `b` or `c`; the first 24 when there are more.
 pub(crate) fn listed<'a>(words: impl IntoIterator<Item = &'a str>, joiner: &str) -> String {
-    const SHOWN_MAX: usize = 12;
+    const SHOWN_MAX: usize = 24;
     let words: Vec<String> = words.into_iter().map(|word| format!("`{word}`")).collect();
     if words.len() > SHOWN_MAX {
         let shown: Vec<&str> = words.iter().take(SHOWN_MAX).map(String::as_str).collect();

@@ -43,6 +43,18 @@ impl Path {
         &self.0
     }
 
+    /// What a person calls this place: the last key, with the index of an item.
+    pub(crate) fn name(&self) -> Option<String> {
+        let mut name = self.last_key()?.to_owned();
+        let last = self.0.iter().rposition(|step| matches!(step, Step::Key(_)))?;
+        for step in self.0.iter().skip(last + 1) {
+            if let Step::Index(index) = step {
+                name.push_str(&format!("[{index}]"));
+            }
+        }
+        Some(name)
+    }
+
     /// The last key on the way, for words such as "in `copy`".
     pub(crate) fn last_key(&self) -> Option<&str> {
         self.0.iter().rev().find_map(|step| match step {

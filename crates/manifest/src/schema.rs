@@ -5,6 +5,7 @@
 //! keys and the checker complains about them with their places.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
@@ -17,13 +18,15 @@ pub struct Vocabulary {
     sources: BTreeMap<String, Value>,
     targets: BTreeMap<String, Value>,
     any: bool,
+    /// The whole schema: made once, since every load needs it.
+    composed: OnceLock<Value>,
 }
 
 impl Vocabulary {
     /// Exactly these connectors. The schemas describe objects and leave `type` out.
     #[must_use]
-    pub const fn new(sources: BTreeMap<String, Value>, targets: BTreeMap<String, Value>) -> Self {
-        Self { sources, targets, any: false }
+    pub fn new(sources: BTreeMap<String, Value>, targets: BTreeMap<String, Value>) -> Self {
+        Self { sources, targets, ..Self::default() }
     }
 
     /// Any connector with any configuration: for tools that have none of their own.
@@ -37,6 +40,11 @@ impl Vocabulary {
         self.sources.get(kind)
     }
 
+    /// The schema of a manifest with these connectors.
+    pub(crate) fn schema(&self) -> &Value {
+        self.composed.get_or_init(|| compose(self))
+    }
+
     /// Whether any connector is taken.
     pub(crate) const fn takes_any(&self) -> bool {
         self.any
@@ -46,6 +54,10 @@ impl Vocabulary {
 /// The JSON Schema (draft 2020-12) of one manifest document.
 #[must_use]
 pub fn schema(vocabulary: &Vocabulary) -> Value {
+    vocabulary.schema().clone()
+}
+
+fn compose(vocabulary: &Vocabulary) -> Value {
     let generator = SchemaSettings::draft2020_12().into_generator();
     let mut root = generator.into_root_schema_for::<ManifestDraft>().to_value();
     if let Some(root) = root.as_object_mut() {

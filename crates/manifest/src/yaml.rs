@@ -47,7 +47,7 @@ pub(crate) fn read(text: &Text, complaints: &mut Vec<Complaint>) -> Vec<Node> {
             }
         }
         if builder.spent || documents.len() > DOCUMENTS_MAX {
-            builder.too_large("it holds more values or documents than a manifest may");
+            builder.too_large();
             return Vec::new();
         }
     }
@@ -62,6 +62,8 @@ struct Builder<'a> {
     finished: Option<Node>,
     values: usize,
     spent: bool,
+    /// Where the last event stood.
+    last: Span,
     document_ok: bool,
 }
 
@@ -87,11 +89,13 @@ impl<'a> Builder<'a> {
             finished: None,
             values: 0,
             spent: false,
+            last: Span::default(),
             document_ok: true,
         }
     }
 
     fn take(&mut self, event: Event<'_>, span: Span) {
+        self.last = span;
         match event {
             Event::DocumentStart(..) => self.forget_document(),
             Event::Scalar(value, style, anchor, tag) => {
@@ -245,12 +249,19 @@ impl<'a> Builder<'a> {
 
     fn complain_scan(&mut self, error: &ScanError) {
         let at = error.marker().byte_offset().unwrap_or_default();
-        let (said, help) = explain(error);
+        let (said, mut help) = explain(error);
+        // `[${NAME}]` is what people write first; the brace then opens a mapping.
+        if self.text.as_str().get(..at).is_some_and(|before| before.ends_with('$')) {
+            help = "inside `[…]` and `{…}`, put a value with `${…}` in quotes";
+        }
         self.complain(Code::Syntax, Span { start: at, end: at + 1 }, said, help);
     }
 
-    fn too_large(&mut self, said: &str) {
-        self.complaints.push(Complaint::error(Code::TooLarge, said).help("split it into files"));
+    fn too_large(&mut self) {
+        let span = self.last;
+        let said = "from here on there is more than a manifest may hold";
+        let help = "a file may hold 400,000 values, aliases unfolded, and 256 documents";
+        self.complain(Code::TooLarge, span, said, help);
     }
 }
 

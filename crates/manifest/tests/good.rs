@@ -1,5 +1,6 @@
 //! Manifests without a complaint, and the plans they become.
 
+use flowglass_manifest::Plan;
 use insta::{assert_json_snapshot, assert_snapshot};
 
 use crate::support::{load_bytes, plan, said, workflow};
@@ -11,9 +12,9 @@ fn every_good_manifest_has_its_plan() {
         let name = path.file_name().expect("a file").to_string_lossy();
         let loaded = load_bytes(&name, &bytes, &[]);
         assert!(loaded.complaints.is_empty(), "{}", said(&loaded));
-        let text: Vec<String> = loaded.plans.iter().map(|plan| plan.to_text()).collect();
+        let text: Vec<String> = loaded.plans.iter().map(Plan::to_text).collect();
         assert_snapshot!(text.join("\n"));
-        let json: Vec<_> = loaded.plans.iter().map(|plan| plan.to_json()).collect();
+        let json: Vec<_> = loaded.plans.iter().map(Plan::to_json).collect();
         assert_json_snapshot!(json);
     });
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use flowglass_manifest::{
     Complaint, Loaded, Lookup, ManifestFile, Options, Plan, Severity, Vocabulary, load,
@@ -10,14 +11,14 @@ use serde_json::{Value, json};
 
 /// Variables and files by name.
 #[derive(Default)]
-pub struct Fake {
-    pub variables: BTreeMap<String, String>,
-    pub files: BTreeMap<PathBuf, String>,
+pub(crate) struct Fake {
+    pub(crate) variables: BTreeMap<String, String>,
+    pub(crate) files: BTreeMap<PathBuf, String>,
 }
 
 impl Fake {
     /// What the manifests under `good/` and `broken/` may refer to.
-    pub fn usual() -> Self {
+    pub(crate) fn usual() -> Self {
         let pairs = [
             ("SHOP_DSN", "postgres://shop:s3cr3t%21@db:5432/shop"),
             ("BATCH", "5000"),
@@ -44,6 +45,7 @@ impl Lookup for Fake {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "`json!` makes values")]
 fn connector(properties: Value, required: &[&str]) -> Value {
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -56,14 +58,19 @@ fn connector(properties: Value, required: &[&str]) -> Value {
 }
 
 /// Connectors shaped like the real ones.
-pub fn vocabulary() -> Vocabulary {
+pub(crate) fn vocabulary() -> &'static Vocabulary {
+    static ONCE: LazyLock<Vocabulary> = LazyLock::new(make_vocabulary);
+    &ONCE
+}
+
+fn make_vocabulary() -> Vocabulary {
     let path = json!({ "description": "The file.", "type": "string", "minLength": 1 });
     let delimiter = json!({ "type": ["string", "null"], "minLength": 1, "maxLength": 1 });
     let table = json!({ "type": "string" });
     let file = connector(json!({ "path": path }), &["path"]);
     let csv = connector(json!({ "path": path, "delimiter": delimiter }), &["path"]);
     let sqlite = connector(json!({ "path": path, "table": table }), &["path", "table"]);
-    let postgres = connector(
+    let mut postgres = connector(
         json!({
             "dsn": { "description": "The server.", "type": "string" },
             "table": table,
@@ -73,8 +80,8 @@ pub fn vocabulary() -> Vocabulary {
         }),
         &["dsn", "table"],
     );
-    let mut postgres = postgres;
-    postgres["$defs"] = json!({ "Mode": { "type": "string", "enum": ["copy", "insert"] } });
+    let modes = json!({ "Mode": { "type": "string", "enum": ["copy", "insert"] } });
+    postgres.as_object_mut().expect("an object").insert("$defs".to_owned(), modes);
     let all: BTreeMap<String, Value> = [
         ("csv", csv),
         ("jsonl", file.clone()),
@@ -88,17 +95,17 @@ pub fn vocabulary() -> Vocabulary {
 }
 
 /// A file of the folder `/manifests`.
-pub fn file(name: &str, bytes: &[u8]) -> ManifestFile {
+pub(crate) fn file(name: &str, bytes: &[u8]) -> ManifestFile {
     let base_dir = PathBuf::from("/manifests");
     ManifestFile { name: name.to_owned(), bytes: bytes.to_vec(), base_dir }
 }
 
 /// Loads with the usual surroundings.
-pub fn load_bytes(name: &str, bytes: &[u8], params: &[(&str, &str)]) -> Loaded {
+pub(crate) fn load_bytes(name: &str, bytes: &[u8], params: &[(&str, &str)]) -> Loaded {
     load_with(&Fake::usual(), &[file(name, bytes)], params, Severity::Error)
 }
 
-pub fn load_with(
+pub(crate) fn load_with(
     lookup: &Fake,
     files: &[ManifestFile],
     params: &[(&str, &str)],
@@ -107,26 +114,26 @@ pub fn load_with(
     let params =
         params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let vocabulary = vocabulary();
-    load(files, &Options { vocabulary: &vocabulary, lookup, params: &params, missing })
+    load(files, &Options { vocabulary, lookup, params: &params, missing })
 }
 
 /// The one plan of a text that has no complaint.
-pub fn plan(text: &str) -> Plan {
+pub(crate) fn plan(text: &str) -> Plan {
     let loaded = load_bytes("test.yaml", text.as_bytes(), &[]);
     assert_eq!(loaded.complaints, Vec::<Complaint>::new(), "{}", said(&loaded));
     loaded.plans.into_iter().next().expect("one plan")
 }
 
-pub fn said(loaded: &Loaded) -> String {
+pub(crate) fn said(loaded: &Loaded) -> String {
     flowglass_manifest::to_text(&loaded.complaints, flowglass_manifest::Style::Plain)
 }
 
-pub fn codes(loaded: &Loaded) -> Vec<&'static str> {
+pub(crate) fn codes(loaded: &Loaded) -> Vec<&'static str> {
     loaded.complaints.iter().map(|it| it.code.name()).collect()
 }
 
 /// A workflow around some nodes, each given as one line of flow YAML.
-pub fn workflow(nodes: &[String]) -> String {
+pub(crate) fn workflow(nodes: &[String]) -> String {
     let mut text = String::from(
         "apiVersion: flowglass/v1\nkind: Workflow\nmetadata: { name: test }\nspec:\n  nodes:\n",
     );

@@ -6,9 +6,10 @@ use crate::support::{Fake, codes, file, load_bytes, load_with, plan, said, workf
 
 fn argument(word: &str) -> String {
     let plan = plan(&workflow(&[format!("{{ id: a, command: [echo, {word}] }}")]));
-    let Action::Command(command) = &plan.nodes()[0].action else { panic!("a command") };
+    let node = plan.nodes().first().expect("one node");
+    let Action::Command(command) = &node.action else { panic!("a command") };
     let CommandLine::Argv(program) = &command.line else { panic!("an argv") };
-    program.args[0].expose().to_owned()
+    program.args.first().expect("one argument").expose().to_owned()
 }
 
 #[test]
@@ -24,12 +25,17 @@ fn every_form_expands() {
         ("\"$TENANT $$\"", "$TENANT $$"),
         ("\"${file:/run/secrets/token}\"", "tok-123456"),
         ("\"${file:relative.txt}\"", "from the folder"),
-        ("${BATCH}", "5000"),
         ("1.10", "1.10"),
         ("true", "true"),
     ] {
         assert_eq!(argument(written), value, "{written}");
     }
+}
+
+#[test]
+fn a_bare_reference_in_a_flow_list_is_explained() {
+    let loaded = load_bytes("x.yaml", b"command: [echo, ${BATCH}]\n", &[]);
+    assert!(said(&loaded).contains("put a value with `${…}` in quotes"), "{}", said(&loaded));
 }
 
 #[test]

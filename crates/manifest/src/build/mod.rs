@@ -101,11 +101,8 @@ struct Builder<'a, 't> {
 impl Builder<'_, '_> {
     fn node(&mut self, graph: &graph::Graph, index: usize) {
         let path = Path::root().key("spec").key("nodes").index(index);
-        let Some(tree) = self.doc.root.at(&path).filter(|node| !node.flawed) else { return };
-        let draft: NodeDraft = match serde_json::from_value(tree.value(false)) {
-            Ok(draft) => draft,
-            Err(error) => return disagree(self.doc, &path, &error),
-        };
+        // What the schema complained about is left out; the rest of the node is still checked.
+        let draft: NodeDraft = read_part(self.doc, &path);
         let retry = spec::retry(self.doc, self.spec.retry.as_ref(), draft.retry.as_ref(), &path);
         let timeout = positive(self.doc, draft.timeout.as_ref(), &path.key("timeout"));
         let condition = self.condition(&draft, &path.key("if"));
@@ -230,7 +227,7 @@ fn positive(doc: &mut Doc<'_>, text: Option<&DurationText>, path: &Path) -> Opti
     if duration.is_zero() {
         let name = path.last_key().unwrap_or("the duration").to_owned();
         doc.error(Code::OutOfRange, path, format!("`{name}` must be longer than nothing"))
-            .advise("remove the key when there is no limit");
+            .advise("use a duration such as `10m`");
         return None;
     }
     Some(duration)

@@ -47,20 +47,13 @@ pub(super) fn schedule(doc: &mut Doc<'_>, spec: &SpecDraft) -> Option<Schedule> 
     if let Err(error) = parser.parse(cron) {
         let why = error.to_string();
         let why = why.trim_end_matches('.');
-        let said = format!("`{cron}` is no cron expression: {}", lower_first(why));
+        let said = format!("`{cron}` is no cron expression: {}", crate::check::lower_first(why));
         doc.error(Code::BadSchedule, &path.key("schedule"), said)
             .advise("write minute, hour, day of month, month, day of week: `*/15 * * * *`");
         return None;
     }
     let timezone = zone.unwrap_or("UTC").to_owned();
     Some(Schedule { cron: cron.to_owned(), timezone })
-}
-
-fn lower_first(text: &str) -> String {
-    let mut characters = text.chars();
-    characters
-        .next()
-        .map_or_else(String::new, |first| first.to_lowercase().chain(characters).collect())
 }
 
 /// Reads the objectives.

@@ -65,7 +65,7 @@ impl<'s> Checker<'s, '_, '_> {
             (None, None, None) if known.is_empty() => "no keys are taken here".to_owned(),
             (None, None, None) => format!("known here: {}", listed(known.iter().copied(), "and")),
         };
-        let said = match at.path.last_key() {
+        let said = match at.path.name() {
             Some(parent) => format!("unknown key `{key}` in `{parent}`"),
             None => format!("unknown key `{key}`"),
         };
@@ -95,7 +95,7 @@ impl<'s> Checker<'s, '_, '_> {
             };
             let said = match at.path.steps().last() {
                 None => format!("the manifest has no `{key}`"),
-                Some(_) => match at.path.last_key() {
+                Some(_) => match at.path.name() {
                     Some(parent) => format!("`{key}` is missing in `{parent}`"),
                     None => format!("`{key}` is missing"),
                 },
@@ -115,13 +115,14 @@ impl<'s> Checker<'s, '_, '_> {
         let Some(choice) = view.exactly_one() else { return true };
         let there: Vec<&Entry> =
             entries.iter().filter(|entry| choice.contains(&entry.key.as_str())).collect();
-        let parent = at.path.last_key().unwrap_or("the manifest");
+        let parent = at.path.name().unwrap_or_else(|| "the manifest".to_owned());
         match there.as_slice() {
             [_] => true,
             [] => {
                 if !meant.iter().any(|key| choice.contains(key)) {
-                    let said = format!("nothing in `{parent}` says what to do here");
-                    let help = format!("add exactly one of {}", listed(choice, "or"));
+                    let choice = listed(choice, "or");
+                    let said = format!("`{parent}` has none of {choice}");
+                    let help = "add exactly one of them";
                     self.report.error(Code::MissingKey, at.owner, at.path, said).advise(help);
                 }
                 false

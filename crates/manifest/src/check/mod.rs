@@ -24,6 +24,14 @@ use crate::tree::{Body, Node};
 pub(crate) use self::scalar::clipped;
 use self::view::View;
 
+/// A sentence as the continuation of another.
+pub(crate) fn lower_first(text: &str) -> String {
+    let mut characters = text.chars();
+    characters
+        .next()
+        .map_or_else(String::new, |first| first.to_lowercase().chain(characters).collect())
+}
+
 /// How deep schemas may refer to each other without a step down the document.
 const SCHEMA_DEPTH_MAX: usize = 200;
 

@@ -71,6 +71,7 @@ impl<'s> Checker<'s, '_, '_> {
         };
         let said = format!("`{name}` cannot be `{}`", clipped(&text.shown));
         let help = match nearest(&text.text, texts()) {
+            _ if all.len() == 1 => format!("write {allowed}"),
             Some(near) => format!("did you mean `{near}`? It can be {allowed}"),
             None => format!("it can be {allowed}"),
         };
@@ -143,11 +144,12 @@ impl<'s> Checker<'s, '_, '_> {
         let what = view.str("title").map_or_else(|| format!("value for `{name}`"), str::to_owned);
         let said = format!("`{}` is not a valid {what}", clipped(&scalar.shown));
         let example = view.list("examples").first().map(|it| format!("for example {}", shown(it)));
-        let rule = match view.str("title").and(view.str("description")) {
-            Some(rule) => Some(rule.trim_end_matches('.').to_owned()),
-            None => Some(format!("it must match `{pattern}`")),
-        };
-        let help: Vec<String> = rule.into_iter().chain(example).collect();
+        // The type says what its texts look like; the key's own words say what it is for.
+        let rule = view.beside("pattern", "description").map_or_else(
+            || format!("it must match `{pattern}`"),
+            |rule| crate::check::lower_first(rule.trim_end_matches('.')),
+        );
+        let help: Vec<String> = std::iter::once(rule).chain(example).collect();
         self.report.error(Code::BadFormat, span, path, said).advise(help.join("; "));
         false
     }

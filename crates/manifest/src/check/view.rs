@@ -39,6 +39,13 @@ impl<'s> View<'s> {
         self.get(keyword).and_then(Value::as_str)
     }
 
+    /// A text that stands beside a keyword, in the same schema object.
+    pub(super) fn beside(&self, keyword: &str, wanted: &str) -> Option<&'s str> {
+        let map =
+            self.chain.iter().find(|map| map.contains_key(keyword) && map.contains_key("title"))?;
+        map.get(wanted)?.as_str()
+    }
+
     /// A keyword that holds a count.
     pub(super) fn count(&self, keyword: &str) -> Option<u64> {
         self.get(keyword).and_then(Value::as_u64)

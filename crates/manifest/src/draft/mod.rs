@@ -168,21 +168,17 @@ pub(crate) struct SloDraft {
 }
 
 /// A step of a workflow: an id, its conditions, and exactly one action.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(extend("oneOf" = [
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["id"], "oneOf" = [
     {"required": ["command"]}, {"required": ["copy"]}, {"required": ["sql"]}, {"required": ["check"]}
 ]))]
 pub(crate) struct NodeDraft {
     /// Unique in the pipeline.
-    #[expect(dead_code, reason = "read from the tree, also of nodes that are broken elsewhere")]
-    id: Id,
+    id: Option<Id>,
     /// The nodes that must have ended before.
-    #[serde(default)]
-    #[expect(dead_code, reason = "read from the tree, also of nodes that are broken elsewhere")]
     needs: Vec<Id>,
     /// On which ends of the needed nodes it runs.
-    #[serde(default)]
     pub(crate) when: When,
     /// Run only when a parameter has a value; skipped otherwise.
     #[serde(rename = "if")]
