@@ -8,12 +8,26 @@ use std::io::{ErrorKind, Write};
 ///
 /// # Errors
 /// Any other failure to write, such as a full disk behind a redirection.
-pub fn out(text: &str) -> anyhow::Result<()> {
+pub(crate) fn out(text: &str) -> anyhow::Result<()> {
     quiet_on_closed_pipe(std::io::stdout().lock(), text)
 }
 
+/// Writes `text` to stdout and says whether anybody still reads: `false` after a closed pipe, so that
+/// whoever has more to say can stop.
+///
+/// # Errors
+/// As [`out`].
+pub(crate) fn offer(text: &str) -> anyhow::Result<bool> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error.into()),
+        Ok(()) => Ok(true),
+    }
+}
+
 /// Writes `text` and a newline to stderr. Failures are ignored: there is nobody left to tell.
-pub fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     drop(quiet_on_closed_pipe(std::io::stderr().lock(), &format!("{text}\n")));
 }
 

@@ -120,7 +120,7 @@ pub enum StoreError {
         given: String,
     },
     /// More than one run begins like this.
-    #[error("`{given}` is the beginning of {} runs or more: {}", candidates.len(), listed(candidates))]
+    #[error("`{given}` is the beginning of several runs, such as {}", listed(candidates))]
     AmbiguousRun {
         /// What was asked for.
         given: String,

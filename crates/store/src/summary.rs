@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use flowglass_model::{
-    Counts, Entity, ErrorClass, Event, EventKind, PipelineId, Reason, RunId, State,
+    Counts, Entity, ErrorClass, Event, EventKind, PipelineId, Reason, RunId, State, StateCounts,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -19,30 +19,39 @@ const PARENT_RUN: &str = "parent_run_id";
 pub struct NodeTally {
     /// Nodes that the graphs name, or that were seen when there is no graph.
     pub total: u64,
-    /// Nodes in each state, `queued` first, in the order of [`State::ALL`].
-    pub by_state: [u64; 6],
+    /// Nodes in each state.
+    pub by_state: StateCounts,
 }
 
 impl NodeTally {
     /// How many nodes are in a state.
     #[must_use]
     pub fn of(&self, state: State) -> u64 {
-        self.by_state.get(state as usize).copied().unwrap_or(0)
+        self.by_state.get(state)
     }
 
     fn seen(&self) -> u64 {
-        self.by_state.iter().sum()
+        self.by_state.total()
     }
 
-    fn add(&mut self, state: State) {
-        if let Some(count) = self.by_state.get_mut(state as usize) {
-            *count = count.saturating_add(1);
+    fn move_one(&mut self, from: Option<State>, to: State) {
+        if let Some(from) = from {
+            let left = self.slot(from);
+            *left = left.saturating_sub(1);
         }
+        *self.slot(to) += 1;
+        self.total = self.total.max(self.seen());
     }
 
-    fn take(&mut self, state: State) {
-        if let Some(count) = self.by_state.get_mut(state as usize) {
-            *count = count.saturating_sub(1);
+    fn slot(&mut self, state: State) -> &mut u64 {
+        let counts = &mut self.by_state;
+        match state {
+            State::Queued => &mut counts.queued,
+            State::Waiting => &mut counts.waiting,
+            State::Running => &mut counts.running,
+            State::Complete => &mut counts.complete,
+            State::Failed => &mut counts.failed,
+            State::Skipped => &mut counts.skipped,
         }
     }
 }
@@ -160,11 +169,7 @@ impl RunSummary {
     }
 
     fn move_node(&mut self, event: &Event, before: Option<State>, to: State) {
-        if let Some(before) = before {
-            self.nodes.take(before);
-        }
-        self.nodes.add(to);
-        self.nodes.total = self.nodes.total.max(self.nodes.seen());
+        self.nodes.move_one(before, to);
         if !to.is_final() {
             return;
         }

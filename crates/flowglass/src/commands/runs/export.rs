@@ -1,0 +1,153 @@
+//! `runs export`: everything that is known of a run, as files with checksums.
+//!
+//! Each file is written aside and renamed when all are whole; the index comes last, so that a folder
+//! with a fitting index is a whole bundle. Events are copied to the byte as they were stored, a part
+//! at a time: a long run needs no more memory than a short one.
+
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+use flowglass_connect::{Clock, SystemClock};
+use flowglass_model::{RunId, RunReport, Snapshot};
+use flowglass_store::Reader;
+use flowglass_telemetry::evidence::index_folder;
+use tempfile::NamedTempFile;
+
+use super::Format;
+use super::logs::LogRecord;
+use super::pick::pick;
+use super::words;
+use crate::console;
+use crate::exit::Exit;
+
+/// Events of one part that is read and written.
+const PART_EVENTS_MAX: usize = 1024;
+
+/// Write a run's evidence: events, report, snapshot, log lines, and an index with checksums.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  \
+    flowglass runs export latest --output-dir evidence\n  \
+    flowglass observability verify evidence")]
+pub(super) struct ExportArgs {
+    /// The run: its id, a beginning of it that no other run has, or `latest`.
+    run: String,
+    /// The folder to write to; it is made when it is not there.
+    #[arg(long, short, value_name = "DIR")]
+    output_dir: PathBuf,
+    /// How to say what was written; `json` and `ndjson` print the index.
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+pub(super) fn run(reader: &Reader, args: &ExportArgs) -> anyhow::Result<Exit> {
+    let run = match pick(reader, &args.run)? {
+        Ok(run) => run,
+        Err(exit) => return Ok(exit),
+    };
+    let folder = &args.output_dir;
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("making the folder {}", folder.display()))?;
+    let mut bundle = Bundle { folder, files: Vec::new() };
+    let snapshot = bundle.events_and_logs(reader, run)?;
+    bundle.json("snapshot.json", &snapshot)?;
+    bundle.json("report.json", &RunReport::of(&snapshot))?;
+    bundle.publish()?;
+    let index = index_folder(folder, None, SystemClock::new().now(), false);
+    match args.format {
+        Format::Json => console::out(&index.to_json())?,
+        Format::Ndjson => console::out(&format!("{}\n", serde_json::to_string(&index)?))?,
+        Format::Text => {
+            let events = words::number(Some(snapshot.run.last_seq));
+            let (files, folder) = (index.total_artifacts, folder.display());
+            console::out(&format!(
+                "run {run}: {events} events, {files} files with checksums in {folder}\n\
+                 prove them untouched with `flowglass observability verify {folder}`\n"
+            ))?;
+        }
+    }
+    for problem in &index.problems {
+        console::say(&words::printable(&serde_json::to_string(problem)?));
+    }
+    Ok(if index.passed { Exit::Done } else { Exit::Failed })
+}
+
+/// Files of a bundle, written aside.
+struct Bundle<'a> {
+    folder: &'a Path,
+    files: Vec<(NamedTempFile, PathBuf)>,
+}
+
+impl Bundle<'_> {
+    fn aside(&self, name: &str) -> anyhow::Result<(NamedTempFile, PathBuf)> {
+        let place = self.folder.join(name);
+        anyhow::ensure!(!place.is_dir(), "{} is a folder: move it away", place.display());
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".flowglass-").suffix(".tmp");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            // As the process's umask says: evidence is there for others to read.
+            builder.permissions(std::fs::Permissions::from_mode(0o666));
+        }
+        let file = builder
+            .tempfile_in(self.folder)
+            .with_context(|| format!("writing {}", place.display()))?;
+        Ok((file, place))
+    }
+
+    /// Writes both files in one reading, and folds the snapshot from the same events.
+    fn events_and_logs(&mut self, reader: &Reader, run: RunId) -> anyhow::Result<Snapshot> {
+        let (events, events_place) = self.aside("events.jsonl")?;
+        let (logs, logs_place) = self.aside("logs.ndjson")?;
+        let mut snapshot = Snapshot::default();
+        {
+            let mut to_events = BufWriter::new(&events);
+            let mut to_logs = BufWriter::new(&logs);
+            loop {
+                let lines = reader.lines(run, snapshot.run.last_seq, PART_EVENTS_MAX)?;
+                if lines.is_empty() {
+                    break;
+                }
+                for line in &lines {
+                    writeln!(to_events, "{}", line.line).context("writing events.jsonl")?;
+                    let event = line.event()?;
+                    snapshot.apply(&event)?;
+                    if let Some(record) = LogRecord::of(&event) {
+                        let record = serde_json::to_string(&record)?;
+                        writeln!(to_logs, "{record}").context("writing logs.ndjson")?;
+                    }
+                }
+            }
+            to_events.flush().context("writing events.jsonl")?;
+            to_logs.flush().context("writing logs.ndjson")?;
+        }
+        self.files.push((events, events_place));
+        self.files.push((logs, logs_place));
+        Ok(snapshot)
+    }
+
+    fn json(&mut self, name: &str, value: &impl serde::Serialize) -> anyhow::Result<()> {
+        let (file, place) = self.aside(name)?;
+        let mut to = BufWriter::new(&file);
+        serde_json::to_writer_pretty(&mut to, value)
+            .with_context(|| format!("writing {}", place.display()))?;
+        writeln!(to)
+            .and_then(|()| to.flush())
+            .with_context(|| format!("writing {}", place.display()))?;
+        drop(to);
+        self.files.push((file, place));
+        Ok(())
+    }
+
+    /// Gives every file its name.
+    fn publish(self) -> anyhow::Result<()> {
+        for (file, place) in self.files {
+            file.persist(&place)
+                .map_err(|error| error.error)
+                .with_context(|| format!("writing {}", place.display()))?;
+        }
+        Ok(())
+    }
+}
