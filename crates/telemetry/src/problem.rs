@@ -120,7 +120,7 @@ codes! {
         "`--metric` was given twice for one name; the last one counts."
         "Give each name once."
     MetricNameChanged Warning "metric.name_changed"
-        "A metric name held characters beyond ASCII, which became `_`."
+        "A metric name held characters other than letters, digits and `_ . - / :`, which became `_`."
         "Choose a name of ASCII letters, digits and `_`."
     MetricNameCollision Warning "metric.name_collision"
         "Two metric names become the same name in the file; the last one given counts."
@@ -132,7 +132,7 @@ codes! {
         "`--label` was given twice for one key; the last one counts."
         "Give each key once."
     LabelNameChanged Warning "label.name_changed"
-        "A label name held characters beyond ASCII, which became `_` in the Prometheus file."
+        "A label name held characters other than letters, digits and `_ . - / :`, which became `_` in the Prometheus file."
         "Choose a name of ASCII letters, digits and `_`."
     LabelNameCollision Warning "label.name_collision"
         "Two label names become the same name in the Prometheus file; one of them was left out there."
@@ -347,4 +347,20 @@ pub fn codes_of(problems: &[Problem], severity: Severity) -> Vec<&'static str> {
         }
     }
     codes
+}
+
+/// The run book: one table row a code. The user guide holds it, and a test holds the user guide
+/// against it.
+#[must_use]
+pub fn run_book() -> String {
+    let mut out = String::from("| code | | what happened | what to do |\n|---|---|---|---|\n");
+    for code in Code::ALL {
+        let severity = match code.severity() {
+            Severity::Blocker => "blocker",
+            Severity::Warning => "warning",
+        };
+        let (text, meaning, action) = (code.text(), code.meaning(), code.action());
+        out.push_str(&format!("| `{text}` | {severity} | {meaning} | {action} |\n"));
+    }
+    out
 }

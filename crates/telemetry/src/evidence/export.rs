@@ -15,7 +15,7 @@ use crate::report::Number;
 
 use super::index::{METRICS_INDEX, METRICS_INDEX_SCHEMA, MetricsIndex, artifact, digest_of};
 use super::input::{Input, load};
-use super::labels::{Labeller, RunLabel, last_of_each, safe_value, shown};
+use super::labels::{Labeller, RunLabel, last_of_each, safe_names, safe_value, shown};
 use super::names::Prefix;
 use super::otlp::{self, Resource};
 use super::points::{MetricSet, Shape, Sourced, gather};
@@ -64,7 +64,6 @@ pub struct Exported {
 
 /// Exports: reads the reports, writes the files, and tells what came of it. Everything that goes
 /// wrong is a blocker in the summary.
-#[must_use]
 pub fn export(request: &Request) -> Exported {
     let mut problems = Problems::new(request.strict);
     let prepared = prepare(request, &mut problems);
@@ -122,10 +121,11 @@ fn prepare(request: &Request, problems: &mut Problems) -> Prepared {
     }
     let labeller = Labeller::new(&request.labels, &request.omitted_run_labels, problems);
     let now = u64::try_from(request.time.as_nanosecond()).unwrap_or(0);
+    let custom = safe_names(&request.metrics, &Arc::from("--metric"), problems);
     let shape = Shape {
         prefix: &request.prefix,
         labeller: &labeller,
-        custom: &request.metrics,
+        custom: &custom,
         time_unix_nano: now,
     };
     let metrics = gather(&shape, &loaded.facts, problems);
@@ -173,8 +173,8 @@ fn path_in(folder: &str, name: &str) -> String {
 
 fn resource_texts(request: &Request, problems: &mut Problems) -> ResourceTexts {
     let flag: Arc<str> = Arc::from("--resource-attr");
-    let pairs = &request.resource_attributes;
-    let mut attributes = last_of_each(pairs, Code::ResourceAttrRepeated, &flag, problems);
+    let pairs = safe_names(&request.resource_attributes, &flag, problems);
+    let mut attributes = last_of_each(&pairs, Code::ResourceAttrRepeated, &flag, problems);
     attributes.retain(|(key, _)| {
         let reserved = matches!(key.as_str(), "service.name" | "service.namespace");
         if reserved {

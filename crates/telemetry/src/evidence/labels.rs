@@ -94,6 +94,23 @@ pub(crate) fn last_of_each(
     kept
 }
 
+/// Names without credentials, which somebody may have pasted into the wrong side of `=`.
+pub(crate) fn safe_names<T: Clone>(
+    pairs: &[(String, T)],
+    flag: &Arc<str>,
+    problems: &mut Problems,
+) -> Vec<(String, T)> {
+    let mut safe = Vec::with_capacity(pairs.len());
+    for (name, value) in pairs {
+        let redacted = super::redact::redact(name);
+        if redacted != *name {
+            problems.add(Code::SecretRedacted, Some(flag), "a name looks like a credential");
+        }
+        safe.push((redacted.into_owned(), value.clone()));
+    }
+    safe
+}
+
 /// A name as a message may show it: short, without control characters and credentials.
 pub(crate) fn shown(name: &str) -> String {
     let clean: String = super::redact::redact(name)
@@ -135,8 +152,9 @@ impl<'r> Labeller<'r> {
         problems: &mut Problems,
     ) -> Self {
         let flag: Arc<str> = Arc::from("--label");
+        let labels = safe_names(labels, &flag, problems);
         let mut given: Vec<Given> = Vec::with_capacity(labels.len());
-        for (raw, value) in last_of_each(labels, Code::LabelRepeated, &flag, problems) {
+        for (raw, value) in last_of_each(&labels, Code::LabelRepeated, &flag, problems) {
             let value = safe_value(&raw, &value, &flag, problems);
             let name = prometheus_name(&raw, &flag, problems);
             // In the order of raw names, the later one takes a name that two would have.

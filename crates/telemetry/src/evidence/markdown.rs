@@ -7,8 +7,16 @@
 #[must_use]
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 8);
-    for character in text.chars() {
+    let mut before = None;
+    let mut rest = text.chars().peekable();
+    while let Some(character) = rest.next() {
         match character {
+            // Inside a word `_` marks nothing up, and names of metrics are full of it.
+            '_' if before.is_some_and(char::is_alphanumeric)
+                && rest.peek().is_some_and(|next| next.is_alphanumeric()) =>
+            {
+                out.push('_');
+            }
             '\n' | '\r' | '\t' => out.push(' '),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
@@ -24,6 +32,7 @@ pub fn escape(text: &str) -> String {
             }
             other => out.push(other),
         }
+        before = Some(character);
     }
     // A URL in plain text becomes a link by itself.
     out.replace("://", "&#58;//")
@@ -49,5 +58,6 @@ mod tests {
         );
         assert_eq!(escape("a\u{202E}b\0"), "aU+202EbU+0000");
         assert_eq!(escape("@team"), "&#64;team");
+        assert_eq!(escape("run_id _x_ a__b"), "run_id \\_x\\_ a\\_\\_b");
     }
 }

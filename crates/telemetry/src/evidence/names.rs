@@ -61,7 +61,7 @@ impl Default for Prefix {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Clean {
     pub(crate) name: String,
-    /// Something was replaced that no convention covers: characters beyond ASCII.
+    /// Something was replaced beyond the punctuation that joins words elsewhere.
     pub(crate) lossy: bool,
     /// The name was cut to [`NAME_BYTES_MAX`].
     pub(crate) cut: bool,
@@ -112,7 +112,7 @@ fn replace(raw: &str, room: usize) -> Clean {
         if character.is_ascii_alphanumeric() || character == '_' {
             name.push(character);
         } else {
-            lossy |= !character.is_ascii();
+            lossy |= !matches!(character, '.' | '-' | ' ' | '/' | ':');
             name.push('_');
         }
     }
@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn metric_names_are_cleaned_with_and_without_prefix() {
         metric("Freshness-Lag.Seconds", "flowglass_freshness_lag_seconds", false);
-        metric("flowglass_Kept Case{}\n", "flowglass_Kept_Case__", false);
+        metric("flowglass_Kept Case{}\n", "flowglass_Kept_Case__", true);
         metric("größe", "flowglass_gr__e", true);
         metric("9lives", "flowglass_9lives", false);
         metric("dpone_x", "flowglass_dpone_x", false);

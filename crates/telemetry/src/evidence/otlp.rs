@@ -35,7 +35,7 @@ pub(crate) fn render(metrics: &MetricSet, resource: &Resource<'_>) -> String {
         ("service.namespace", resource.namespace.to_owned()),
     ];
     pairs.extend(resource.attributes.iter().map(|(key, value)| (key.as_str(), value.clone())));
-    pairs.sort_by(|(left, _), (right, _)| left.cmp(right));
+    pairs.sort_by_key(|(key, _)| *key);
     let request = Request {
         resource_metrics: [ResourceMetrics {
             resource: ResourceJson { attributes: &attributes(&pairs) },

@@ -70,7 +70,7 @@ const TOKEN_PREFIXES: &[(&str, usize)] = &[
     ("pypi-", 30),
     ("hvs.", 16),
     ("dop_v1_", 16),
-    ("eyJ", 20),
+    ("eyJ", 12),
     ("SG.", 20),
     ("glsa_", 16),
     ("dapi", 32),
@@ -314,12 +314,13 @@ fn is_random(word: &str) -> bool {
     // A path is judged by its parts; the one base64 secret with slashes that has a fixed length is
     // the AWS secret key.
     if word.len() == 40 && word.contains('/') {
-        return mixed(word, 40);
+        return mixed(word, 4);
     }
-    word.split(['/', '.', '=', '~']).any(|part| part.len() >= 28 && mixed(part, part.len()))
+    word.split(['/', '.', '=', '~']).any(|part| part.len() >= 28 && mixed(part, 3))
 }
 
-fn mixed(part: &str, length: usize) -> bool {
+/// Whether all three classes are there and the class changes at every `stretch` characters or oftener.
+fn mixed(part: &str, stretch: usize) -> bool {
     let mut changes = 0;
     let mut seen = [false; 3];
     let mut last = None;
@@ -338,7 +339,7 @@ fn mixed(part: &str, length: usize) -> bool {
         }
         last = Some(class);
     }
-    seen.iter().all(|flag| *flag) && changes * 3 >= length
+    seen.iter().all(|flag| *flag) && changes * stretch >= part.len()
 }
 
 #[cfg(test)]

@@ -283,7 +283,7 @@ impl<'t> Parser<'t> {
     fn object(&mut self, depth: usize) -> Result<Value<'t>, Fault> {
         self.at += 1;
         let mut members: Vec<(Cow<'t, str>, Node<'t>)> = Vec::new();
-        let mut seen: HashSet<Cow<'t, str>> = HashSet::new();
+        let mut seen: HashSet<String> = HashSet::new();
         self.skip_space();
         if self.peek() == Some(b'}') {
             self.at += 1;
@@ -406,18 +406,15 @@ impl<'t> Parser<'t> {
     }
 }
 
-fn repeated<'t>(
-    members: &[(Cow<'t, str>, Node<'t>)],
-    seen: &mut HashSet<Cow<'t, str>>,
-    key: &Cow<'t, str>,
-) -> bool {
+/// Whether `key` is among the members. From [`LINEAR_MEMBERS_MAX`] on, `seen` holds their keys.
+fn repeated(members: &[(Cow<'_, str>, Node<'_>)], seen: &mut HashSet<String>, key: &str) -> bool {
     if members.len() < LINEAR_MEMBERS_MAX {
         return members.iter().any(|(name, _)| name == key);
     }
     if seen.is_empty() {
-        seen.extend(members.iter().map(|(name, _)| name.clone()));
+        seen.extend(members.iter().map(|(name, _)| name.to_string()));
     }
-    !seen.insert(key.clone())
+    !seen.insert(key.to_owned())
 }
 
 #[cfg(test)]

@@ -123,6 +123,19 @@ fn item_labels(
         .collect()
 }
 
+/// A list of checks that passed because nothing was checked.
+fn hollow_pass(
+    reader: &mut Reader<'_>,
+    root: &Object<'_>,
+    passed: Option<bool>,
+    (list, checked): (&str, usize),
+) {
+    if let Some(node) = root.get("passed").filter(|_| passed == Some(true) && checked == 0) {
+        let says = format!("`passed` is true, but `{list}` is empty: nothing was checked");
+        reader.complain(Code::RunReportContradiction, node, says);
+    }
+}
+
 /// The run report inside, and what the orchestrator adds. Without one the run never started, which
 /// is a run that did not pass.
 fn orchestrated(reader: &mut Reader<'_>, root: &Object<'_>) -> Facts {
@@ -176,8 +189,8 @@ fn registry_entry(reader: &mut Reader<'_>, entry: &Object<'_>) -> Facts {
 }
 
 fn registry_index(reader: &mut Reader<'_>, root: &Object<'_>) -> Vec<Facts> {
-    let mut whole = Facts::default();
-    whole.finished_unix_nano = reader.time(Some(root), "generated_at");
+    let finished_unix_nano = reader.time(Some(root), "generated_at");
+    let mut whole = Facts { finished_unix_nano, ..Facts::default() };
     whole.number(reader, root, "run_count", Metric::RegisteredRuns);
     let mut all = vec![whole];
     for entry in reader.objects(root, "runs") {
@@ -192,7 +205,9 @@ fn certification(reader: &mut Reader<'_>, root: &Object<'_>) -> Facts {
     let passed = reader.boolean(Some(root), "passed");
     facts.put(Metric::CertificationPassed, passed);
     facts.number(reader, root, "case_count", Metric::CertificationCases);
-    for case in reader.objects(root, "results") {
+    let cases = reader.objects(root, "results");
+    hollow_pass(reader, root, passed, ("results", cases.len()));
+    for case in cases {
         let labels = item_labels(reader, case, &[("case_id", "case_id")]);
         let passed = reader.boolean(Some(case), "passed");
         facts.put_of(Metric::CertificationCasePassed, passed, &labels);
@@ -227,7 +242,9 @@ fn suite(reader: &mut Reader<'_>, root: &Object<'_>) -> Facts {
     facts.put(Metric::CertificationPassed, passed);
     facts.number(reader, root, "case_count", Metric::CertificationCases);
     facts.number(reader, root, "evidence_count", Metric::CertificationEvidenceItems);
-    for item in reader.objects(root, "items") {
+    let items = reader.objects(root, "items");
+    hollow_pass(reader, root, passed, ("items", items.len()));
+    for item in items {
         let labels = item_labels(reader, item, &[("name", "item")]);
         let passed = reader.boolean(Some(item), "passed");
         facts.put_of(Metric::CertificationItemPassed, passed, &labels);
@@ -248,7 +265,9 @@ fn benchmark_into(reader: &mut Reader<'_>, root: &Object<'_>, facts: &mut Facts)
     facts.put(Metric::BenchmarkPassed, passed);
     let ratio = Metric::BenchmarkAllowedRegressionRatio;
     facts.number(reader, root, "allowed_regression_ratio", ratio);
-    for item in reader.objects(root, "items") {
+    let items = reader.objects(root, "items");
+    hollow_pass(reader, root, passed, ("items", items.len()));
+    for item in items {
         let keys = [("metric", "metric"), ("direction", "direction")];
         let labels = item_labels(reader, item, &keys);
         for (key, metric) in [
@@ -279,8 +298,8 @@ fn gate(reader: &mut Reader<'_>, root: &Object<'_>) -> Facts {
 }
 
 fn slo(reader: &mut Reader<'_>, root: &Object<'_>) -> Facts {
-    let mut facts = Facts::default();
-    facts.finished_unix_nano = reader.time(Some(root), "generated_at");
+    let finished_unix_nano = reader.time(Some(root), "generated_at");
+    let mut facts = Facts { finished_unix_nano, ..Facts::default() };
     slo_into(reader, root, &mut facts);
     facts
 }
@@ -288,7 +307,9 @@ fn slo(reader: &mut Reader<'_>, root: &Object<'_>) -> Facts {
 fn slo_into(reader: &mut Reader<'_>, root: &Object<'_>, facts: &mut Facts) {
     let passed = reader.boolean(Some(root), "passed");
     facts.put(Metric::SloPassed, passed);
-    for result in reader.objects(root, "results") {
+    let results = reader.objects(root, "results");
+    hollow_pass(reader, root, passed, ("results", results.len()));
+    for result in results {
         let keys = [("metric", "metric"), ("operator", "operator")];
         let labels = item_labels(reader, result, &keys);
         for (key, metric) in [("actual", Metric::SloActual), ("objective", Metric::SloObjective)] {
