@@ -3,5 +3,7 @@
 //! Each folder exports a `Connector` unit struct that implements
 //! [`flowglass_connect::TargetConnector`]; the binary lists them in its registry.
 
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
