@@ -3,6 +3,14 @@
 //! Each folder exports a `Connector` unit struct that implements
 //! [`flowglass_connect::SourceConnector`]; the binary lists them in its registry.
 
+#[cfg(feature = "csv")]
+pub mod csv;
+#[cfg(feature = "files")]
+mod files;
+#[cfg(feature = "jsonl")]
+pub mod jsonl;
+#[cfg(feature = "parquet")]
+pub mod parquet;
 #[cfg(feature = "sql")]
 pub mod sql;
 #[cfg(feature = "postgres")]
