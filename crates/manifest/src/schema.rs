@@ -71,7 +71,21 @@ fn compose(vocabulary: &Vocabulary) -> Value {
         }
     }
     without_null(&mut root);
-    root
+    sorted(root)
+}
+
+/// Keys in alphabetical order, whether or not some crate of the build asked serde_json to keep the
+/// order of insertion: what is printed from the schema is committed.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let ordered: BTreeMap<String, Value> =
+                map.into_iter().map(|(key, value)| (key, sorted(value))).collect();
+            Value::Object(ordered.into_iter().collect())
+        }
+        Value::Array(items) => items.into_iter().map(sorted).collect(),
+        scalar => scalar,
+    }
 }
 
 /// `Option` in the draft, needed in the manifest: a broken name must not hide the labels.

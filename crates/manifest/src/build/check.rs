@@ -11,7 +11,8 @@ use crate::path::Path;
 use crate::plan::{Check, CheckSubject, Expect, ForeignKey, Rule, RuleKind};
 
 use super::assets::Written;
-use super::{positive, write};
+use super::builder::positive;
+use super::write;
 
 /// Checks a check.
 pub(super) fn build(

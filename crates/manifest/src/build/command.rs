@@ -9,7 +9,8 @@ use crate::path::Path;
 use crate::plan::{Command, CommandLine, Program};
 use crate::secret::GuardedText;
 
-use super::{duration, spec};
+use super::builder::duration;
+use super::spec;
 
 /// The time between TERM and KILL when the manifest says nothing.
 const STOP_GRACE: Duration = Duration::from_secs(10);

@@ -15,7 +15,7 @@ use crate::plan::{Backoff, Schedule, Slo};
 use crate::secret::GuardedText;
 use crate::tree::Node;
 
-use super::{Context, duration, positive};
+use super::builder::{Context, duration, positive};
 
 /// The names and rules of time zones that are part of the program: checking reads no file.
 static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);

@@ -7,7 +7,7 @@ use crate::nearest::{listed, nearest};
 use crate::tree::Entry;
 
 use super::view::View;
-use super::{At, Checker};
+use super::walk::{At, Checker};
 
 impl<'s> Checker<'s, '_, '_> {
     /// Checks the entries of a mapping.

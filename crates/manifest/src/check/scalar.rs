@@ -11,7 +11,7 @@ use crate::text::Span;
 use crate::tree::{Body, Core, Node, Scalar, core_of};
 
 use super::view::{View, shown};
-use super::{At, Checker};
+use super::walk::{At, Checker};
 
 /// How much of a value is quoted in a complaint.
 const QUOTED_MAX: usize = 40;
@@ -147,7 +147,7 @@ impl<'s> Checker<'s, '_, '_> {
         // The type says what its texts look like; the key's own words say what it is for.
         let rule = view.beside("pattern", "description").map_or_else(
             || format!("it must match `{pattern}`"),
-            |rule| crate::check::lower_first(rule.trim_end_matches('.')),
+            |rule| super::walk::lower_first(rule.trim_end_matches('.')),
         );
         let help: Vec<String> = std::iter::once(rule).chain(example).collect();
         self.report.error(Code::BadFormat, span, path, said).advise(help.join("; "));

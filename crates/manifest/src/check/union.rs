@@ -8,7 +8,7 @@ use crate::tree::{Body, Node};
 
 use super::scalar::{clipped, take_type};
 use super::view::View;
-use super::{At, Checker};
+use super::walk::{At, Checker};
 
 impl<'s> Checker<'s, '_, '_> {
     /// Checks a value against a choice of schemas.
