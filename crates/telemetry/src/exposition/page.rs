@@ -152,7 +152,7 @@ impl Reader for Page<'_> {
                 out.push('\n');
             }
             Reading::Histogram(reading) => {
-                family.histogram(out, labels, &reading, self.openmetrics)
+                family.histogram(out, labels, &reading, self.openmetrics);
             }
         }
     }

@@ -15,7 +15,7 @@ const OPEN: Format = Format::OpenMetrics100 { utf8: false };
 
 fn page(registry: &Registry, prefix: &str, format: Format) -> String {
     let mut page = String::new();
-    render(registry, &Prefix::parse(prefix).unwrap(), format, &mut page);
+    render(registry, &Prefix::parse(prefix).expect("a prefix"), format, &mut page);
     page
 }
 
@@ -114,7 +114,7 @@ fn a_histogram_without_labels_and_one_with_read_back() {
 /// What a page says about one counter: its value by node and op.
 fn rows(families: &BTreeMap<String, Family>, family: &str) -> BTreeMap<(String, String), f64> {
     let label = |labels: &[(String, String)], key: &str| {
-        labels.iter().find(|(it, _)| it == key).map(|(_, value)| value.clone()).unwrap()
+        labels.iter().find(|(it, _)| it == key).map(|(_, value)| value.clone()).expect("the label")
     };
     let samples = families.get(family).map_or(&[][..], |it| &it.samples);
     samples

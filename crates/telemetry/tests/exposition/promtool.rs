@@ -19,8 +19,10 @@ fn complaints(page: &str) -> String {
         .spawn();
     let mut promtool =
         started.expect("promtool is needed: run `cargo xtask deps` (Debian package prometheus)");
-    promtool.stdin.take().unwrap().write_all(page.as_bytes()).unwrap();
-    let said = promtool.wait_with_output().unwrap();
+    let mut page_in = promtool.stdin.take().expect("a piped stdin");
+    page_in.write_all(page.as_bytes()).expect("promtool reads the page");
+    drop(page_in);
+    let said = promtool.wait_with_output().expect("promtool ends");
     let text =
         [said.stdout, said.stderr].map(|it| String::from_utf8_lossy(&it).into_owned()).concat();
     if said.status.success() { text } else { format!("{}: {text}", said.status) }

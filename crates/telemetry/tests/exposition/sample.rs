@@ -2,24 +2,23 @@
 
 use std::time::Duration;
 
-use flowglass_catalog::{AnyHandle, LabelKey, Metric, Registry};
+use flowglass_catalog::{AnyHandle, LabelDef, LabelKey, Metric, Registry};
 use flowglass_model::TraceId;
 
 /// A value for a label: the first word of a closed set, else something a person could have written.
-fn value(metric: Metric, at: usize) -> &'static str {
-    let label = metric.def().labels[at];
-    match label.values {
-        Some(words) => words[0],
-        None => match label.key {
-            LabelKey::Tenant => "acme",
-            LabelKey::Pipeline => "orders",
-            LabelKey::Table => "public.orders",
-            LabelKey::Status => "200",
-            LabelKey::Metric => "rows_total",
-            LabelKey::Version => "0.1.0",
-            LabelKey::Endpoint | LabelKey::Route => "/api/v1/runs/{id}",
-            _ => "one",
-        },
+fn value(label: LabelDef) -> &'static str {
+    if let Some(word) = label.values.and_then(|words| words.first()) {
+        return word;
+    }
+    match label.key {
+        LabelKey::Tenant => "acme",
+        LabelKey::Pipeline => "orders",
+        LabelKey::Table => "public.orders",
+        LabelKey::Status => "200",
+        LabelKey::Metric => "rows_total",
+        LabelKey::Version => "0.1.0",
+        LabelKey::Endpoint | LabelKey::Route => "/api/v1/runs/{id}",
+        _ => "one",
     }
 }
 
@@ -27,20 +26,15 @@ fn value(metric: Metric, at: usize) -> &'static str {
 pub(crate) fn every_metric() -> Registry {
     let registry = Registry::default();
     for metric in Metric::all().iter().copied() {
-        let labels: Vec<_> = metric
-            .def()
-            .labels
-            .iter()
-            .enumerate()
-            .map(|(at, label)| (label.key, value(metric, at)))
-            .collect();
-        touch(&registry.resolve(metric, &labels).unwrap());
+        let labels: Vec<_> =
+            metric.def().labels.iter().map(|label| (label.key, value(*label))).collect();
+        touch(&registry.resolve(metric, &labels).expect("the labels of the catalog"));
     }
     registry
 }
 
 fn touch(handle: &AnyHandle) {
-    let trace = TraceId::from_bytes([0xab; 16]).unwrap();
+    let trace = TraceId::from_bytes([0xab; 16]).expect("not all zero");
     match handle {
         AnyHandle::Counter(it) => it.add(3),
         AnyHandle::Seconds(it) => it.add(Duration::from_millis(1_500)),

@@ -44,7 +44,7 @@ pub(crate) fn read(page: &str, openmetrics: bool) -> Result<BTreeMap<String, Fam
     let mut families = BTreeMap::<String, Family>::new();
     let mut current = String::new();
     for line in body.lines() {
-        let read_line = || -> Result<(), String> {
+        let mut read_line = || -> Result<(), String> {
             if let Some(comment) = line.strip_prefix("# ") {
                 metadata(comment, openmetrics, &mut families, &mut current)
             } else {
@@ -55,7 +55,6 @@ pub(crate) fn read(page: &str, openmetrics: bool) -> Result<BTreeMap<String, Fam
                 Ok(())
             }
         };
-        let mut read_line = read_line;
         read_line().map_err(|why| format!("{why}: {line}"))?;
     }
     for (name, family) in &families {
@@ -129,7 +128,7 @@ fn check(name: &str, family: &Family, openmetrics: bool) -> Result<(), String> {
     for sample in &family.samples {
         let mut labels = sample.labels.clone();
         labels.sort();
-        if labels.windows(2).any(|pair| pair[0].0 == pair[1].0) {
+        if !labels.is_sorted_by(|left, right| left.0 < right.0) {
             return Err("a label twice".to_owned());
         }
         if !seen.insert((sample.name.clone(), labels)) {
@@ -229,8 +228,9 @@ fn labels(text: &str) -> Result<(Labels, &str), String> {
                 ends
             })
             .ok_or("a value without an end")?;
-        labels.push((key.to_owned(), unescape(&after[..end], true)?));
-        rest = &after[end + 1..];
+        let (value, after) = after.split_at(end);
+        labels.push((key.to_owned(), unescape(value, true)?));
+        rest = after.strip_prefix('"').ok_or("a value without an end")?;
         if let Some(after) = rest.strip_prefix('}') {
             return Ok((labels, after));
         }
