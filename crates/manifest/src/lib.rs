@@ -36,10 +36,10 @@ pub use complaint::{Code, Complaint, Note, Place, Severity};
 pub use expand::Lookup;
 pub use load::{Loaded, ManifestFile, Options, Refused, load};
 pub use plan::{
-    Action, Backoff, Batching, Check, CheckSubject, ColumnRule, Command, CommandLine, Condition,
-    Connector, Copy, Edge, Expect, ForeignKey, Node, Plan, PlanTable, Program, Rule, RuleKind,
-    RuleSeverity, Schedule, SchemaChange, SelectError, Slo, Sql, SqlText, Strategy, TableOrigin,
-    When, Write,
+    Action, Backoff, Batching, Check, CheckSubject, ColumnRule, ColumnRules, Command, CommandLine,
+    Condition, Connector, Copy, Edge, Expect, ForeignKey, Node, Plan, PlanTable, Program, Rule,
+    RuleKind, RuleSeverity, Schedule, SchemaChange, SelectError, Slo, Sql, SqlText, Strategy,
+    TableOrigin, When, Write,
 };
 pub use reference::reference;
 pub use render::{Style, to_json, to_text};

@@ -49,11 +49,14 @@ impl Written<'_> {
         if writer.is_some() {
             return writer;
         }
-        let ending = path.rsplit_once('.')?.1.to_ascii_lowercase();
-        let kind = match ending.as_str() {
+        let lower = path.to_ascii_lowercase();
+        // The readers of text files unpack by the last ending.
+        let unpacked = lower.strip_suffix(".gz").or(lower.strip_suffix(".zst")).unwrap_or(&lower);
+        let ending = unpacked.rsplit_once('.')?.1;
+        let kind = match ending {
             "csv" | "tsv" => "csv",
             "jsonl" | "ndjson" => "jsonl",
-            "parquet" => "parquet",
+            "parquet" if unpacked == lower => "parquet",
             _ => return None,
         };
         if !self.vocabulary.takes_any() {
@@ -61,7 +64,7 @@ impl Written<'_> {
         }
         let mut config = Map::from_iter([("path".to_owned(), Value::String(path.to_owned()))]);
         if ending == "tsv" {
-            config.insert("delimiter".to_owned(), Value::String("\t".to_owned()));
+            config.insert("delimiter".to_owned(), Value::String("tab".to_owned()));
         }
         let config = Value::Object(config);
         Some(Connector::new(kind.to_owned(), config.clone(), config))

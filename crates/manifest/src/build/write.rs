@@ -10,34 +10,35 @@ use crate::draft::{
 use crate::nearest::{listed, nearest};
 use crate::path::Path;
 use crate::plan::{
-    Batching, ColumnRule, Connector, Copy, PlanTable, Sql, SqlText, TableOrigin, Write,
+    Batching, ColumnRule, ColumnRules, Connector, Copy, PlanTable, Sql, SqlText, TableOrigin, Write,
 };
+use crate::tree::Node;
 use crate::units::parse_size;
 
 use super::assets::Written;
 
-/// The types that a column may be declared with; `decimal` takes precision and scale.
-const TYPES: [&str; 20] = [
+/// The types that a column may be declared with; `decimal` takes precision and scale. The engine
+/// makes Arrow's types of exactly these words and their other names.
+const TYPES: [&str; 13] = [
     "boolean",
-    "int8",
-    "int16",
-    "int32",
-    "int64",
-    "uint8",
-    "uint16",
-    "uint32",
+    "smallint",
+    "int",
+    "bigint",
     "uint64",
-    "float32",
-    "float64",
+    "real",
+    "double",
     "decimal",
     "text",
     "binary",
     "date",
-    "time",
     "timestamp",
     "timestamptz",
-    "json",
-    "uuid",
+];
+
+/// Other names of these types.
+const TYPE_ALIASES: [&str; 12] = [
+    "bool", "int16", "int32", "integer", "int64", "float32", "float64", "float", "numeric",
+    "string", "varchar", "bytes",
 ];
 
 /// The bounds of `batch.bytes`.
@@ -47,8 +48,12 @@ const BATCH_BYTES: std::ops::RangeInclusive<u64> = 1 << 10..=1 << 30;
 pub(super) fn copy(doc: &mut Doc<'_>, draft: &CopyDraft, path: &Path) -> Option<Copy> {
     let from = connector(doc, &path.key("from"));
     let write = write(doc, draft.into(), path);
-    let mut columns = BTreeMap::new();
-    for (name, column) in &draft.columns {
+    // The tree knows the order in which the columns are written, and so will the target.
+    let entries = doc.root.at(&path.key("columns")).map_or(&[][..], Node::entries);
+    let names: Vec<String> = entries.iter().map(|entry| entry.key.clone()).collect();
+    let mut columns = Vec::new();
+    for name in &names {
+        let Some(column) = draft.columns.get(name) else { continue };
         let at = path.key("columns").key(name);
         let (from, kind, kind_path) = match column {
             ColumnDraft::Type(kind) => (name, Some(kind), at),
@@ -59,7 +64,7 @@ pub(super) fn copy(doc: &mut Doc<'_>, draft: &CopyDraft, path: &Path) -> Option<
         if let Some(kind) = kind {
             check_type(doc, kind, &kind_path);
         }
-        columns.insert(name.clone(), ColumnRule { from: from.clone(), kind: kind.cloned() });
+        columns.push((name.clone(), ColumnRule { from: from.clone(), kind: kind.cloned() }));
     }
     let keep_other_columns = draft.other_columns == OtherColumns::Keep;
     if !keep_other_columns && columns.is_empty() {
@@ -67,6 +72,7 @@ pub(super) fn copy(doc: &mut Doc<'_>, draft: &CopyDraft, path: &Path) -> Option<
         doc.error_at_key(Code::ConflictingKeys, &path.key("other_columns"), said)
             .advise("name the columns to keep under `columns`");
     }
+    let columns = ColumnRules::new(columns);
     Some(Copy { from: from?, write: write?, columns, keep_other_columns })
 }
 
@@ -215,8 +221,11 @@ fn check_type(doc: &mut Doc<'_>, kind: &str, path: &Path) {
         Some((word, rest)) => (word.trim(), rest.strip_suffix(')')),
         None => (kind, Some("")),
     };
-    let Some(arguments) = arguments.filter(|_| TYPES.contains(&word)) else {
-        let help = match nearest(word, TYPES) {
+    let word = word.to_ascii_lowercase();
+    let word = word.as_str();
+    let is_known = TYPES.contains(&word) || TYPE_ALIASES.contains(&word);
+    let Some(arguments) = arguments.filter(|_| is_known) else {
+        let help = match nearest(word, TYPES.into_iter().chain(TYPE_ALIASES)) {
             Some(near) => format!("did you mean `{near}`? There are {}", listed(TYPES, "and")),
             None => format!("there are {}", listed(TYPES, "and")),
         };
@@ -225,10 +234,10 @@ fn check_type(doc: &mut Doc<'_>, kind: &str, path: &Path) {
     };
     let numbers: Vec<Option<u8>> = arguments.split(',').map(|it| it.trim().parse().ok()).collect();
     let fits = match (word, numbers.as_slice()) {
-        ("decimal", [Some(precision), Some(scale)]) => {
+        ("decimal" | "numeric", [Some(precision), Some(scale)]) => {
             (1..=76).contains(precision) && scale <= precision
         }
-        ("decimal", _) => false,
+        ("decimal" | "numeric", _) => false,
         _ => !kind.contains('('),
     };
     if !fits {

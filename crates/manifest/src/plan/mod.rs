@@ -10,9 +10,9 @@ mod select;
 mod show;
 
 pub use self::node::{
-    Action, Backoff, Batching, Check, CheckSubject, ColumnRule, Command, CommandLine, Condition,
-    Connector, Copy, Expect, ForeignKey, Node, PlanTable, Program, Rule, RuleKind, Sql, SqlText,
-    TableOrigin, Write,
+    Action, Backoff, Batching, Check, CheckSubject, ColumnRule, ColumnRules, Command, CommandLine,
+    Condition, Connector, Copy, Expect, ForeignKey, Node, PlanTable, Program, Rule, RuleKind, Sql,
+    SqlText, TableOrigin, Write,
 };
 pub use self::pipeline::{Edge, Plan, Schedule, Slo};
 pub use self::select::SelectError;

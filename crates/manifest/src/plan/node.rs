@@ -190,9 +190,9 @@ pub struct Copy {
     /// Where they go and how.
     #[serde(flatten)]
     pub write: Write,
-    /// What columns of the target are made of, by the target's name, in its order.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub columns: BTreeMap<String, ColumnRule>,
+    /// What columns of the target are made of, in the order of the manifest.
+    #[serde(skip_serializing_if = "ColumnRules::is_empty")]
+    pub columns: ColumnRules,
     /// Whether columns that are not named in `columns` pass as they are.
     pub keep_other_columns: bool,
 }
@@ -225,6 +225,40 @@ pub struct Batching {
     /// Bytes at most, approximately.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes_max: Option<u64>,
+}
+
+/// What columns of the target are made of, by the target's name, in the order of the manifest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ColumnRules(Vec<(String, ColumnRule)>);
+
+impl ColumnRules {
+    pub(crate) const fn new(rules: Vec<(String, ColumnRule)>) -> Self {
+        Self(rules)
+    }
+
+    /// The target's columns and what they are made of.
+    pub fn iter(&self) -> impl Iterator<Item = (&String, &ColumnRule)> {
+        self.0.iter().map(|(name, rule)| (name, rule))
+    }
+
+    /// Whether no column is named.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Serialize for ColumnRules {
+    /// A list: JSON objects have no order.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Named<'a> {
+            name: &'a str,
+            #[serde(flatten)]
+            rule: &'a ColumnRule,
+        }
+        serializer.collect_seq(self.iter().map(|(name, rule)| Named { name, rule }))
+    }
 }
 
 /// What a column of the target is made of.
