@@ -104,6 +104,7 @@ fn time(text: &str) -> Result<Timestamp, BadTime> {
 
 #[derive(Debug, Args)]
 pub(super) struct ExportArgs {
+    // A flag with one value overrides itself, so that a wrapper can append to what a caller chose.
     /// Run report: a file, a folder of `.json` files, a pipe, or `-` for standard input
     #[arg(long, value_name = "PATH")]
     pub(super) run_report: Vec<PathBuf>,
@@ -111,7 +112,12 @@ pub(super) struct ExportArgs {
     #[arg(long, value_name = "RUN_ID")]
     pub(super) run: Vec<String>,
     /// Folder to write into; made when it is not there
-    #[arg(long, value_name = "DIR", default_value = ".flowglass/observability/latest")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = ".flowglass/observability/latest",
+        overrides_with = "output_dir"
+    )]
     pub(super) output_dir: PathBuf,
     /// Add a metric of your own
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_metric)]
@@ -123,13 +129,18 @@ pub(super) struct ExportArgs {
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_pair)]
     pub(super) resource_attr: Vec<(String, String)>,
     /// `service.name` of the OpenTelemetry resource
-    #[arg(long, value_name = "NAME", default_value = "flowglass")]
+    #[arg(long, value_name = "NAME", default_value = "flowglass", overrides_with = "service_name")]
     pub(super) service_name: String,
     /// `service.namespace` of the OpenTelemetry resource
-    #[arg(long, value_name = "NAME", default_value = "flowglass.local")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "flowglass.local",
+        overrides_with = "namespace"
+    )]
     pub(super) namespace: String,
     /// Prefix of every metric name
-    #[arg(long, value_name = "PREFIX", default_value = "flowglass", value_parser = prefix)]
+    #[arg(long, value_name = "PREFIX", default_value = "flowglass", value_parser = prefix, overrides_with = "metrics_prefix")]
     pub(super) metrics_prefix: Prefix,
     /// Leave a label of the run out of the Prometheus file, so that runs share their series
     #[arg(long, value_name = "LABEL")]
@@ -138,10 +149,10 @@ pub(super) struct ExportArgs {
     #[arg(long)]
     pub(super) strict: bool,
     /// Time of the export, RFC 3339 or seconds since 1970, so that two exports are alike to the byte
-    #[arg(long, value_name = "TIME", env = "SOURCE_DATE_EPOCH", value_parser = time)]
+    #[arg(long, value_name = "TIME", env = "SOURCE_DATE_EPOCH", value_parser = time, overrides_with = "time")]
     pub(super) time: Option<Timestamp>,
     /// What to print
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_enum, default_value_t, overrides_with = "format")]
     pub(super) format: Format,
 }
 
