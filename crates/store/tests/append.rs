@@ -1,7 +1,7 @@
 //! What is stored, what is passed over, what is refused.
 
 use flowglass_connect::SystemClock;
-use flowglass_model::{Entity, ErrorClass, Reason, State};
+use flowglass_model::{Entity, ErrorClass, Event, Reason, State};
 use flowglass_store::{Store, StoreError, StoreOptions};
 use flowglass_testkit::Scratch;
 
@@ -18,7 +18,7 @@ async fn what_was_appended_reads_back_to_the_byte() {
     let run = events[0].run_id;
     assert_eq!(reader.events(run, 0, 100).unwrap(), events);
     let lines: Vec<_> = reader.lines(run, 0, 100).unwrap().into_iter().map(|it| it.line).collect();
-    assert_eq!(lines, events.iter().map(|it| it.to_line()).collect::<Vec<_>>());
+    assert_eq!(lines, events.iter().map(Event::to_line).collect::<Vec<_>>());
     assert_eq!(reader.events(run, 7, 100).unwrap(), events[7..]);
     assert!(reader.check().unwrap().is_empty());
 }

@@ -140,3 +140,27 @@ async fn a_run_is_lost_when_its_process_is_gone_and_not_before() {
     assert!(reader.runs_left_running().unwrap().is_empty());
     assert!(!store.adopt(run_id(1)).await.unwrap(), "it is attended now");
 }
+
+/// The limit of `append::a_full_disk_is_told_and_leaves_whole_appends` is SQLite's own; this is a
+/// disk that is full for the write-ahead log and the shared memory too.
+#[test]
+#[ignore = "mounts a file system: run it as root with `--ignored`"]
+fn a_disk_that_is_really_full_keeps_a_whole_prefix() {
+    let scratch = Scratch::new();
+    let disk = scratch.folder();
+    let mount =
+        Command::new("mount").args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"]).arg(disk).status();
+    assert!(mount.unwrap().success(), "mounting takes root");
+    let path = scratch.path("s.db");
+    // It ends by itself, with the error.
+    let ended = other_process(&path, "1,2,3,4").status().unwrap();
+    let reader = Reader::open(&path).unwrap();
+    let complaints = reader.check().unwrap();
+    let stored = reader.events(run_id(1), 0, 9999).unwrap();
+    drop(reader);
+    Command::new("umount").arg(disk).status().unwrap();
+    assert!(!ended.success());
+    assert_eq!(complaints, Vec::<String>::new());
+    assert!(!stored.is_empty());
+    assert_eq!(stored[..], History::whole(1, LINES)[..stored.len()]);
+}

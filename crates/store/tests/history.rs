@@ -12,32 +12,32 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 /// 2026-01-01T00:00:00Z.
-pub const EPOCH_MS: u64 = 1_767_225_600_000;
+pub(crate) const EPOCH_MS: u64 = 1_767_225_600_000;
 
-pub fn run_id(number: u64) -> RunId {
+pub(crate) fn run_id(number: u64) -> RunId {
     let mut random = [0; 10];
     random[2..].copy_from_slice(&number.to_be_bytes());
     RunId::from_parts(EPOCH_MS + number * 1000, random)
 }
 
 /// A run that is told event by event.
-pub struct History {
+pub(crate) struct History {
     scope: Scope,
     number: u64,
     seq: u64,
 }
 
 impl History {
-    pub fn new(number: u64) -> Self {
+    pub(crate) fn new(number: u64) -> Self {
         Self::of(number, "orders")
     }
 
-    pub fn of(number: u64, pipeline: &str) -> Self {
+    pub(crate) fn of(number: u64, pipeline: &str) -> Self {
         let pipeline = PipelineId::new(pipeline).unwrap();
         Self { scope: Scope::pipeline("acme", run_id(number), pipeline), number, seq: 0 }
     }
 
-    pub fn run(&self) -> RunId {
+    pub(crate) fn run(&self) -> RunId {
         self.scope.run_id
     }
 
@@ -51,7 +51,12 @@ impl History {
         Stamp { id, seq: self.seq, time }
     }
 
-    pub fn moved(&mut self, entity: Entity, from: Option<State>, to: (State, Reason)) -> Event {
+    pub(crate) fn moved(
+        &mut self,
+        entity: Entity,
+        from: Option<State>,
+        to: (State, Reason),
+    ) -> Event {
         let scope = match entity {
             Entity::Node => self.scope.node(NodeId::new("load").unwrap()),
             _ => self.scope.clone(),
@@ -63,7 +68,7 @@ impl History {
         event
     }
 
-    pub fn log(&mut self, node: &str, level: LogLevel, text: &str) -> Event {
+    pub(crate) fn log(&mut self, node: &str, level: LogLevel, text: &str) -> Event {
         let scope = self.scope.node(NodeId::new(node).unwrap()).attempt(1);
         let mut event = Event::new(self.stamp(), &scope, EventKind::Log, Entity::Attempt);
         let text = text.to_owned();
@@ -71,7 +76,7 @@ impl History {
         event
     }
 
-    pub fn begin(&mut self) -> Vec<Event> {
+    pub(crate) fn begin(&mut self) -> Vec<Event> {
         vec![
             self.moved(Entity::Run, None, (State::Queued, Reason::Starting)),
             self.moved(Entity::Run, Some(State::Queued), (State::Running, Reason::Executing)),
@@ -80,11 +85,11 @@ impl History {
         ]
     }
 
-    pub fn lines(&mut self, count: u64) -> Vec<Event> {
+    pub(crate) fn lines(&mut self, count: u64) -> Vec<Event> {
         (0..count).map(|it| self.log("load", LogLevel::Info, &format!("line {it}"))).collect()
     }
 
-    pub fn complete(&mut self) -> Vec<Event> {
+    pub(crate) fn complete(&mut self) -> Vec<Event> {
         let running = Some(State::Running);
         let mut node = self.moved(Entity::Node, running, (State::Complete, Reason::Ok));
         node.counts = Some(Counts { extracted: Some(10), inserted: Some(9), ..Counts::default() });
@@ -93,7 +98,7 @@ impl History {
         vec![node, run]
     }
 
-    pub fn fail(&mut self) -> Vec<Event> {
+    pub(crate) fn fail(&mut self) -> Vec<Event> {
         let running = Some(State::Running);
         let mut node = self.moved(Entity::Node, running, (State::Failed, Reason::Error));
         node.error = Some(ErrorInfo {
@@ -106,7 +111,7 @@ impl History {
     }
 
     /// A whole run with this many log lines.
-    pub fn whole(number: u64, lines: u64) -> Vec<Event> {
+    pub(crate) fn whole(number: u64, lines: u64) -> Vec<Event> {
         let mut history = Self::new(number);
         let mut events = history.begin();
         events.extend(history.lines(lines));
@@ -115,17 +120,17 @@ impl History {
     }
 }
 
-pub fn options() -> StoreOptions {
+pub(crate) fn options() -> StoreOptions {
     // The tests kill processes, not machines.
     StoreOptions { durability: Durability::Process, ..StoreOptions::default() }
 }
 
-pub fn open(path: &std::path::Path) -> Store {
+pub(crate) fn open(path: &std::path::Path) -> Store {
     Store::open(path, &options(), &SystemClock::new()).unwrap()
 }
 
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-pub fn other_id() -> Uuid {
+pub(crate) fn other_id() -> Uuid {
     Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001)
 }
