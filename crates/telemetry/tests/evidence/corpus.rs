@@ -2,8 +2,13 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 
-use flowglass_telemetry::evidence::{Input, PROMETHEUS_FILE, Request, export};
+use flowglass_model::{RunReport, Snapshot};
+use flowglass_telemetry::evidence::offline::Metric;
+use flowglass_telemetry::evidence::{Input, PROMETHEUS_FILE, Request, export, parse_time};
+use flowglass_telemetry::problem::Problems;
+use flowglass_telemetry::report::{self, Kind, Number};
 
 use super::promtext;
 use super::support::{file, otlp, promtool, request, without_path};
@@ -56,12 +61,41 @@ fn is_documented(complaint: &str) -> bool {
 }
 
 #[test]
-fn reports_of_the_model_are_read_whole() {
+fn counts_are_exact_beyond_what_a_float_holds() {
     let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reports/ok_ours.json");
     let folder = tempfile::tempdir().unwrap();
     let exported = export(&Request { inputs: vec![Input::Path(sample)], ..request(folder.path()) });
     assert!(exported.summary.problems.is_empty(), "{:?}", exported.summary.problems);
-    let page = file(folder.path(), PROMETHEUS_FILE);
-    // Exact beyond 2^53, where a float would have lost the last digit.
-    assert!(page.contains("} 9007199254740993\n"));
+    assert!(file(folder.path(), PROMETHEUS_FILE).contains("} 9007199254740993\n"));
+}
+
+#[test]
+fn the_report_that_the_model_writes_is_read_whole() {
+    let mut report = RunReport::of(&Snapshot::default());
+    report.process = "orders".to_owned();
+    report.passed = true;
+    report.status = "success".to_owned();
+    report.finished_at = Some(parse_time("2026-01-31T12:00:00Z").unwrap());
+    report.result.status = "success".to_owned();
+    report.result.extracted_rows = 12;
+    report.result.bytes = 34;
+    report.result.duration_seconds = 1.5;
+    report.warnings = vec!["look at this".to_owned()];
+    let bytes = serde_json::to_vec(&report).unwrap();
+    let mut problems = Problems::new(true);
+    let read = report::read(&bytes, &Arc::from("r"), &mut problems).unwrap();
+    assert!(!problems.blocked(), "{:?}", problems.into_list());
+    assert_eq!(read.kind, Kind::RunReport);
+    let [facts] = read.facts.as_slice() else { panic!("one run") };
+    assert_eq!(facts.finished_unix_nano, Some(1_769_860_800_000_000_000));
+    let value = |metric| facts.samples.iter().find(|sample| sample.metric == metric).unwrap().value;
+    // Every number of the model's report has its metric.
+    assert_eq!(facts.samples.len(), 15);
+    assert_eq!(value(Metric::ExtractedRows), Number::Int(12));
+    assert_eq!(value(Metric::MovedBytes), Number::Int(34));
+    assert_eq!(value(Metric::DurationSeconds), Number::Double(1.5));
+    assert_eq!(value(Metric::WarningCount), Number::Int(1));
+    assert_eq!(value(Metric::ErrorCount), Number::Int(0));
+    assert_eq!(value(Metric::RunPassed), Number::Int(1));
+    assert_eq!(value(Metric::LedgerUnaccountedRows), Number::Int(0));
 }
