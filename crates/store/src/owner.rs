@@ -7,6 +7,7 @@
 //! because SQLite's own write-ahead log demands the same.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, params};
@@ -40,7 +41,10 @@ impl Owner {
             return Ok(*owner_no);
         }
         let proof = self.prove().map_err(|error| {
-            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN);
+            let code = rusqlite::ffi::Error::new(match error.kind() {
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded => rusqlite::ffi::SQLITE_FULL,
+                _ => rusqlite::ffi::SQLITE_CANTOPEN,
+            });
             let said = format!("making the proof of life {}: {error}", self.folder.display());
             rusqlite::Error::SqliteFailure(code, Some(said))
         })?;

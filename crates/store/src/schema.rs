@@ -17,7 +17,8 @@ pub(crate) const APPLICATION_ID: i64 = 0x466c_6f77;
 ///
 /// `event.pos` is the order of commits over all runs and is never used twice, also not after the
 /// newest events were deleted: `counter` remembers it, because an exporter's cursor must not see
-/// new events under old numbers. `event.line` is the event's JSON: as TEXT plain, as BLOB packed.
+/// new events under old numbers. `event.line` is the event's JSON as TEXT; no other type is
+/// stored, so that a packed form could be told apart by its type (BLOB) without a new table.
 /// `run.doc` is the summary of the run, folded from its events in the transaction that adds them.
 /// A run in `doomed` is gone for every reader; its events are deleted bit by bit.
 pub(crate) const STEPS: &[&str] = &["
