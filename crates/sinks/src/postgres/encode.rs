@@ -300,6 +300,10 @@ impl From<'_> {
             DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
                 self.cast(array, &DataType::List(std::sync::Arc::clone(item)))?
             }
+            // Arrays of several dimensions travel by their text.
+            DataType::Utf8 if self.same_native() => {
+                return Ok(Cells::Spelled(array.as_string::<i32>().clone()));
+            }
             other => return Err(self.mismatch(other)),
         };
         let list = list.as_list::<i32>();

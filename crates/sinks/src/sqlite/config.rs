@@ -70,6 +70,8 @@ struct Target {
 impl Target {
     /// What is kept for a node, looked up on a thread that may block.
     async fn kept(&self, owner: &WriteOwner) -> Result<Option<Kept>, Fault> {
+        // A writer that outgrew its cache keeps readers out until it commits.
+        let _turn = queue::turn(&self.file).await;
         let (file, owner) = (self.file.clone(), owner.clone());
         let look = move || {
             if !file.exists() {

@@ -25,6 +25,7 @@ pub(super) struct Reader {
     buffer: BytesMut,
     began: bool,
     ended: bool,
+    closed: bool,
     columns: Vec<Column>,
     rows_max: usize,
     bytes_max: usize,
@@ -61,6 +62,7 @@ impl Reader {
             buffer: BytesMut::new(),
             began: false,
             ended: false,
+            closed: false,
             columns,
             rows_max: request.batch_rows_max.max(1),
             bytes_max: request.batch_bytes_max.max(1),
@@ -72,13 +74,20 @@ impl Reader {
 
     /// Adds the server's next message to the buffer; `false` at the end.
     async fn more(&mut self) -> Result<bool, Fault> {
+        if self.closed {
+            return Ok(false);
+        }
         match self.stream.next().await {
             Some(Ok(bytes)) => {
                 self.bytes_read += bytes.len() as u64;
                 self.buffer.extend_from_slice(&bytes);
             }
             Some(Err(error)) => return Err(fault("reading rows", error)),
-            None if self.ended => return Ok(false),
+            None if self.ended => {
+                // Asked again, the stream would take what follows the COPY for a part of it.
+                self.closed = true;
+                return Ok(false);
+            }
             None => return Err(broken("it ends in the middle")),
         }
         while !self.began {
