@@ -72,7 +72,7 @@ pub const METRICS: &[OfflineMetric] = &[
         from: &["retry_backoff_seconds"],
         unit: Unit::Seconds,
         whole: false,
-        help: "Time that the run waited between attempts.",
+        help: "Pause between two attempts, as configured.",
     },
     OfflineMetric {
         stem: "error_count",

@@ -59,19 +59,19 @@ macro_rules! metrics {
 }
 
 metrics! {
-    ExtractedRows "extracted_rows" "{row}" Count "Rows that the run read from its sources."
+    ExtractedRows "extracted_rows" "{row}" Count "Rows read from the sources of the run."
     InsertedRows "inserted_rows" "{row}" Count "Rows that the run added to its targets."
     UpdatedRows "updated_rows" "{row}" Count "Rows that the run changed in its targets."
-    FinalRows "final_rows" "{row}" Count "Rows in the targets when the run ended."
+    FinalRows "final_rows" "{row}" Count "Rows in the targets after the run."
     DurationSeconds "duration_seconds" "s" Measure "Time from the start of the run to its end."
     ThroughputRowsPerSecond "throughput_rows_per_second" "{row}/s" Measure
-        "Rows per second of wall time."
-    Attempts "attempts" "{attempt}" Count "Attempts that the run used."
+        "Rows read in a second, over the whole run."
+    Attempts "attempts" "{attempt}" Count "Attempts that the run made."
     MaxAttempts "max_attempts" "{attempt}" Count "Attempts that the run was allowed."
     RetryBackoffSeconds "retry_backoff_seconds" "s" Measure
         "Pause between two attempts, as configured."
-    ErrorCount "error_count" "{error}" Count "Errors and blockers that the run reported."
-    WarningCount "warning_count" "{warning}" Count "Warnings that the run reported."
+    ErrorCount "error_count" "{error}" Count "Errors and blockers that the report lists."
+    WarningCount "warning_count" "{warning}" Count "Warnings that the report lists."
     RunPassed "run_passed" "1" Count "1 when the run passed, 0 when it did not."
     DeletedRows "deleted_rows" "{row}" Count "Rows that the run removed from its targets."
     MovedBytes "moved_bytes" "By" Count "Bytes that the run moved."

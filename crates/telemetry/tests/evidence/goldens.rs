@@ -198,6 +198,11 @@ fn the_twelve_first_rows_agree_with_the_catalog() {
     assert_eq!(theirs.len(), 12);
     for (ours, theirs) in ours.zip(theirs) {
         assert_eq!(ours.stem, theirs.stem);
+        assert_eq!(ours.help, theirs.help);
         assert_eq!(ours.kind == offline::NumberKind::Count, theirs.whole, "{}", ours.stem);
+        // The catalog has one unit for everything that occurs; a file can say what occurred.
+        if theirs.unit != flowglass_catalog::Unit::Occurrences {
+            assert_eq!(ours.unit, theirs.unit.ucum(), "{}", ours.stem);
+        }
     }
 }
