@@ -193,11 +193,13 @@ impl Csv {
             && memchr::memchr3(delimiter, b'\n', b'\r', text).is_none()
             && quote.is_none_or(|quote| memchr::memchr(quote, text).is_none());
         if memchr::memchr(0, text).is_some() {
-            return Err(inexact(name, "holds a NUL byte, which csv cannot"));
+            return Err(inexact(name, "holds a NUL byte, which csv cannot")
+                .hint("Leave the column out, or write jsonl or parquet."));
         }
         let Some(quote) = quote.filter(|_quote| !plain) else {
             if !plain {
-                return Err(inexact(name, "would need quotes, and `quote` is `none`"));
+                return Err(inexact(name, "would need quotes, and `quote` is `none`")
+                    .hint("Set `quote`, or a `delimiter` that no value holds."));
             }
             out.extend_from_slice(text);
             return Ok(());

@@ -297,7 +297,7 @@ mod tests {
     fn check(old: &Pairs, new: &Pairs, bytes_max: usize) {
         let folder = tempfile::tempdir().unwrap();
         let mut model = std::collections::BTreeMap::new();
-        old.iter().for_each(|(key, value)| drop(model.insert(*key, *value)));
+        model.extend(old.iter().copied());
         let old: Pairs = model.iter().map(|(key, value)| (*key, *value)).collect();
         let mut spill = Spill::bounded(folder.path(), bytes_max);
         let mut last = HashMap::new();

@@ -175,11 +175,11 @@ fn key_part(value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(&value);
 }
 
+/// Takes a line with its number; `false` ends the reading.
+type LineTaker<'a> = dyn FnMut(u64, &[u8]) -> Result<bool, Fault> + 'a;
+
 /// Gives each line that is not blank with its number, until the taker says `false`.
-fn lines(
-    mut old: &File,
-    take: &mut dyn FnMut(u64, &[u8]) -> Result<bool, Fault>,
-) -> Result<(), Fault> {
+fn lines(mut old: &File, take: &mut LineTaker<'_>) -> Result<(), Fault> {
     let failed = |error| Fault::io("reading the old lines of the jsonl file", error);
     old.rewind().map_err(failed)?;
     let mut input = BufReader::with_capacity(1 << 20, old);

@@ -254,3 +254,14 @@ pub(super) fn encode_fault(error: ParquetError) -> Fault {
         error => Fault::new(ErrorClass::Internal, "writing the parquet file").because(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_as_such() {
+        let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        assert_eq!(encode_fault(full.into()).class(), ErrorClass::DiskFull);
+    }
+}

@@ -79,7 +79,7 @@ impl Merge {
     /// Merges into the old rows and encodes the result.
     pub(super) fn finish(
         self,
-        old: Option<(&Old, Fit)>,
+        old: Option<&(&Old, Fit)>,
         encoder: &mut Encoder,
     ) -> Result<Merged, Fault> {
         let Self { schema, key, keys, rows, spill } = self;
@@ -88,7 +88,7 @@ impl Merge {
             Out { side: &side, parser: side.rows.parser(), waiting: Vec::new(), bytes: 0 };
         let merged = spill.merge(
             &mut |take| {
-                let Some((old, fit)) = &old else { return Ok(()) };
+                let Some((old, fit)) = old else { return Ok(()) };
                 old.read(&mut |batch| {
                     let (keys, rows) = side.convert(&fit.apply(&batch)?)?;
                     keys.iter()

@@ -133,7 +133,7 @@ impl BlockingWrite for Writer {
                     }
                     None => None,
                 };
-                let merged = merge.finish(fit, &mut encoder)?;
+                let merged = merge.finish(fit.as_ref(), &mut encoder)?;
                 (encoder, Some(merged))
             }
         };
@@ -211,6 +211,8 @@ fn properties(
     let mut builder = WriterProperties::builder()
         .set_compression(config.compression.codec())
         .set_statistics_enabled(EnabledStatistics::Chunk)
+        // Copied row groups have none, and a file has one for all of its pages or for none.
+        .set_offset_index_disabled(true)
         .set_created_by(concat!("flowglass version ", env!("CARGO_PKG_VERSION")).to_owned());
     if let Some(first) = first {
         for (field, column) in schema.fields().iter().zip(first.columns()) {

@@ -261,7 +261,11 @@ pub(super) fn broken(file: &str, names: &[String], chunk: &Chunk, flaw: Broken) 
             "Close it, or set `quote: none` when quotes mean nothing in this file.",
         ),
         Flaw::Fields { found } => (
-            format!("the row has {found} fields, the file has {} columns", names.len()),
+            format!(
+                "the row has {found} field{}, the file has {} columns",
+                if found == 1 { "" } else { "s" },
+                names.len()
+            ),
             "Correct the row; check `delimiter` and `quote` when it looks right.",
         ),
         Flaw::NotUtf8 => (

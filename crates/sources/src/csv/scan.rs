@@ -100,11 +100,14 @@ pub(super) fn scan(
     scan.finish(columns, grid)
 }
 
+/// From and to of each cell of a record.
+pub(super) type Spans = Vec<(usize, usize)>;
+
 /// The first record of `text` alone, and where the next one starts.
 pub(super) fn first_record(
     dialect: Dialect,
     text: &[u8],
-) -> Result<Option<(Vec<(usize, usize)>, usize)>, Broken> {
+) -> Result<Option<(Spans, usize)>, Broken> {
     let mut grid = Grid::default();
     let mut scan = Scan::over(dialect, text);
     let quote = dialect.quote.unwrap_or(b'\n');

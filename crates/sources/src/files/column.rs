@@ -308,7 +308,7 @@ fn binaries(cells: &impl Cells, base64: bool) -> Result<ArrayRef, Misfit> {
 fn hex_into(text: &[u8], out: &mut Vec<u8>) -> bool {
     let digits = text.strip_prefix(b"\\x").or_else(|| text.strip_prefix(b"0x")).unwrap_or(text);
     let nibble = |byte: u8| char::from(byte).to_digit(16).and_then(|it| u8::try_from(it).ok());
-    if digits.len() % 2 != 0 {
+    if !digits.len().is_multiple_of(2) {
         return false;
     }
     for pair in digits.chunks_exact(2) {

@@ -75,7 +75,6 @@ impl Shape {
                 let (whole, fraction) = (parts.whole.len(), parts.fraction.len());
                 return Some(Self::Number { whole, fraction });
             }
-            return None;
         }
         let exponent = text.iter().any(|byte| matches!(byte, b'e' | b'E'));
         let text = std::str::from_utf8(text).ok()?;

@@ -39,6 +39,8 @@ pub(super) enum Flaw {
         cut_off: bool,
     },
     NotAnObject,
+    /// A `\\u` escape that is half of a character.
+    Surrogate,
     Twice {
         key: String,
     },
@@ -75,6 +77,15 @@ fn syntax(error: &serde_json::Error) -> Flaw {
     Flaw::Syntax { column: error.column().max(1), cut_off: error.is_eof() }
 }
 
+/// The syntax check lets escapes pass that are no character, such as a lone surrogate.
+fn check_text(value: &str) -> Result<&str, Flaw> {
+    let escaped = value.starts_with('"') && value.contains("\\u");
+    if escaped && serde_json::from_str::<String>(value).is_err() {
+        return Err(Flaw::Surrogate);
+    }
+    Ok(value)
+}
+
 struct Pairs<'t, 'a> {
     take: &'t mut dyn FnMut(&str, &'a str) -> Result<(), Flaw>,
     flaw: &'t mut Option<Flaw>,
@@ -90,7 +101,8 @@ impl<'a> Visitor<'a> for Pairs<'_, 'a> {
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(key) = map.next_key_seed(Key)? {
             let value: &'a RawValue = map.next_value()?;
-            if let Err(flaw) = (self.take)(&key, value.get()) {
+            let taken = check_text(value.get()).and_then(|text| (self.take)(&key, text));
+            if let Err(flaw) = taken {
                 *self.flaw = Some(flaw);
                 return Err(A::Error::custom("refused"));
             }

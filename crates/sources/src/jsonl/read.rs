@@ -189,14 +189,23 @@ fn parse(layout: &Layout, job: &Job) -> Result<Vec<RecordBatch>, Fault> {
         read.map_err(|flaw| flawed(&job.file, line_number, &flaw))?;
         lines.push(line_number);
     }
+    let misfit = |row: usize, column: usize, rule: Rule| {
+        let line = lines.get(row).copied().unwrap_or(chunk.first_line);
+        let name = layout.keys.names.get(column).map_or("", String::as_str);
+        unfit(&job.file, line, name, rule)
+    };
     let build = |column: usize| -> Result<ArrayRef, Fault> {
         let rule = layout.rules.get(column).copied().ok_or_else(lost)?;
+        if rule == (Rule { kind: ColumnType::Text, strict: true }) {
+            // A number among texts would read as the text of its digits.
+            let mut texts = values.iter().skip(column).step_by(columns);
+            let other = |it: &Option<&str>| it.is_some_and(|it| !it.starts_with(['"', 'n']));
+            if let Some(row) = texts.position(other) {
+                return Err(misfit(row, column, rule));
+            }
+        }
         let cells = Column { values: &values, columns, column, kind: rule.kind };
-        build_column(rule, &cells).map_err(|misfit| {
-            let line = lines.get(misfit.row).copied().unwrap_or(chunk.first_line);
-            let name = layout.keys.names.get(column).map_or("", String::as_str);
-            unfit(&job.file, line, name, rule)
-        })
+        build_column(rule, &cells).map_err(|at| misfit(at.row, column, rule))
     };
     let arrays = layout.picked.iter().map(|at| build(*at)).collect::<Result<Vec<_>, _>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(lines.len()));
@@ -243,6 +252,10 @@ pub(super) fn flawed(file: &str, line: u64, flaw: &Flaw) -> Fault {
         Flaw::NotAnObject => (
             format!("{place}: the line is valid JSON, but no object"),
             "Every line must be an object, `{\"key\": value, …}`.".to_owned(),
+        ),
+        Flaw::Surrogate => (
+            format!("{place}: an escape `\\u…` is half of a character"),
+            "Write both halves, or the character itself.".to_owned(),
         ),
         Flaw::Twice { key } => {
             (format!("{place}: the key `{key}` stands twice"), "Remove one of the two.".to_owned())
