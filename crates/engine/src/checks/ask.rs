@@ -41,7 +41,11 @@ pub(super) struct Counts {
 pub(super) type Complaint = String;
 
 /// Makes the question.
-pub(super) fn ask(kind: &RuleKind, schema: &Schema, referenced: Option<&Schema>) -> Result<Question, Complaint> {
+pub(super) fn ask(
+    kind: &RuleKind,
+    schema: &Schema,
+    referenced: Option<&Schema>,
+) -> Result<Question, Complaint> {
     match kind {
         RuleKind::NotNull(columns) => {
             let names = all_quoted(schema, columns)?;
@@ -50,7 +54,9 @@ pub(super) fn ask(kind: &RuleKind, schema: &Schema, referenced: Option<&Schema>)
         }
         RuleKind::Unique(columns) => unique(schema, columns),
         RuleKind::AcceptedValues { column, values } => accepted(find(schema, column)?, values),
-        RuleKind::Range { column, min, max } => range(find(schema, column)?, [min.as_ref(), max.as_ref()]),
+        RuleKind::Range { column, min, max } => {
+            range(find(schema, column)?, [min.as_ref(), max.as_ref()])
+        }
         RuleKind::RowCount { .. } => Ok(Question::Rows),
         RuleKind::Freshness { column, .. } => freshness(find(schema, column)?),
         RuleKind::ForeignKey(key) => foreign_key(schema, referenced, key),
@@ -97,7 +103,8 @@ fn find<'a>(schema: &'a Schema, wanted: &str) -> Result<&'a Field, Complaint> {
     match nearest {
         Some((_, name)) => said.push_str(&format!("; did you mean `{name}`?")),
         None => {
-            let names: Vec<String> = fields.iter().take(8).map(|field| format!("`{}`", field.name())).collect();
+            let names: Vec<String> =
+                fields.iter().take(8).map(|field| format!("`{}`", field.name())).collect();
             said.push_str(&format!("; there are {}", names.join(", ")));
         }
     }
@@ -143,10 +150,9 @@ fn compared(shape: &Shape, field: &Field, offending: &str) -> Question {
     let checked = format!("count({})", quoted_name(field.name()));
     let question = counts(checked, offending);
     match question {
-        Question::Counts(counts) if shape.converts() => Question::Alone(format!(
-            "SELECT {}, {} FROM {DATA}",
-            counts.checked, counts.offending
-        )),
+        Question::Counts(counts) if shape.converts() => {
+            Question::Alone(format!("SELECT {}, {} FROM {DATA}", counts.checked, counts.offending))
+        }
         question => question,
     }
 }
@@ -164,7 +170,8 @@ fn accepted(field: &Field, values: &[Value]) -> Result<Question, Complaint> {
 
 fn range(field: &Field, [min, max]: [Option<&Value>; 2]) -> Result<Question, Complaint> {
     let shape = shape(field)?;
-    let numbers = matches!(shape, Shape::Exact | Shape::Float | Shape::DecimalText | Shape::Time(_));
+    let numbers =
+        matches!(shape, Shape::Exact | Shape::Float | Shape::DecimalText | Shape::Time(_));
     if !numbers && [min, max].into_iter().flatten().any(Value::is_number) {
         return Err(format!("the column `{}` holds {}, not numbers", field.name(), shape.holds()));
     }
@@ -198,7 +205,11 @@ fn freshness(field: &Field) -> Result<Question, Complaint> {
     }
 }
 
-fn foreign_key(schema: &Schema, referenced: Option<&Schema>, key: &ForeignKey) -> Result<Question, Complaint> {
+fn foreign_key(
+    schema: &Schema,
+    referenced: Option<&Schema>,
+    key: &ForeignKey,
+) -> Result<Question, Complaint> {
     let Some(there) = referenced else {
         return Err("the dataset it refers to is not there".to_owned());
     };
@@ -210,7 +221,8 @@ fn foreign_key(schema: &Schema, referenced: Option<&Schema>, key: &ForeignKey) -
         ));
     }
     let here = all(schema, &key.columns)?;
-    let there = all(there, &key.referenced_columns).map_err(|said| format!("in the dataset it refers to, {said}"))?;
+    let there = all(there, &key.referenced_columns)
+        .map_err(|said| format!("in the dataset it refers to, {said}"))?;
     let (mut whole, mut keys, mut equal) = (Vec::new(), Vec::new(), Vec::new());
     for (at, (here, there)) in here.into_iter().zip(there).enumerate() {
         comparable(here, there)?;
@@ -257,7 +269,11 @@ mod tests {
             Field::new("amount", DataType::Decimal128(12, 2), true),
             Field::new("ratio", DataType::Float64, true),
             Field::new("na\"me", DataType::Utf8, true),
-            Field::new("updated_at", DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), true),
+            Field::new(
+                "updated_at",
+                DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+                true,
+            ),
             Field::new("größe", DataType::Boolean, true),
         ])
     }
@@ -277,14 +293,27 @@ mod tests {
             RuleKind::NotNull(vec![column("order id"), column("na\"me")]),
             RuleKind::NotNull(vec![column("statsu")]),
             RuleKind::Unique(vec![column("Order ID"), column("größe")]),
-            RuleKind::AcceptedValues { column: column("status"), values: vec![json!("it's"), json!(5)] },
-            RuleKind::AcceptedValues { column: column("amount"), values: vec![json!(1.5), json!("x")] },
+            RuleKind::AcceptedValues {
+                column: column("status"),
+                values: vec![json!("it's"), json!(5)],
+            },
+            RuleKind::AcceptedValues {
+                column: column("amount"),
+                values: vec![json!(1.5), json!("x")],
+            },
             RuleKind::Range { column: column("amount"), min: Some(json!(0)), max: None },
             RuleKind::Range { column: column("ratio"), min: Some(json!(0)), max: Some(json!(1)) },
             RuleKind::Range { column: column("status"), min: Some(json!(0)), max: None },
-            RuleKind::Range { column: column("updated_at"), min: Some(json!("2026-01-01")), max: None },
+            RuleKind::Range {
+                column: column("updated_at"),
+                min: Some(json!("2026-01-01")),
+                max: None,
+            },
             RuleKind::RowCount { min: Some(1), max: None },
-            RuleKind::Freshness { column: column("updated_at"), max_age: std::time::Duration::ZERO },
+            RuleKind::Freshness {
+                column: column("updated_at"),
+                max_age: std::time::Duration::ZERO,
+            },
             RuleKind::Freshness { column: column("status"), max_age: std::time::Duration::ZERO },
             RuleKind::Freshness { column: column("amount"), max_age: std::time::Duration::ZERO },
         ];

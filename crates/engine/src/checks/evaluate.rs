@@ -97,7 +97,11 @@ struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    async fn open(&self, sql: &str, other: Option<&Arc<dyn BatchSource>>) -> Result<Box<dyn BatchReader>, Fault> {
+    async fn open(
+        &self,
+        sql: &str,
+        other: Option<&Arc<dyn BatchSource>>,
+    ) -> Result<Box<dyn BatchReader>, Fault> {
         let mut tables = vec![QueryTable { name: DATA.to_owned(), source: Arc::clone(self.data) }];
         if let Some(other) = other {
             tables.push(QueryTable { name: REFERENCED.to_owned(), source: Arc::clone(other) });
@@ -106,11 +110,18 @@ impl Asking<'_> {
     }
 
     /// The one row that an aggregate answers.
-    async fn row(&self, sql: &str, other: Option<&Arc<dyn BatchSource>>) -> Result<RecordBatch, Fault> {
+    async fn row(
+        &self,
+        sql: &str,
+        other: Option<&Arc<dyn BatchSource>>,
+    ) -> Result<RecordBatch, Fault> {
         let mut reader = self.open(sql, other).await?;
         match reader.next().await? {
             Some(Batch::Arrow(batch)) if batch.num_rows() == 1 => Ok(batch),
-            _ => Err(Fault::new(ErrorClass::Internal, "checking: an aggregate did not answer one row")),
+            _ => Err(Fault::new(
+                ErrorClass::Internal,
+                "checking: an aggregate did not answer one row",
+            )),
         }
     }
 
@@ -131,7 +142,10 @@ impl Asking<'_> {
             }
             Question::Own(sql) => self.own(sql, &rule.kind).await,
             Question::Rows | Question::Counts(_) | Question::Newest(_) => {
-                return Err(Fault::new(ErrorClass::Internal, "checking: a common question asked alone"));
+                return Err(Fault::new(
+                    ErrorClass::Internal,
+                    "checking: a common question asked alone",
+                ));
             }
         };
         match judged {
@@ -166,12 +180,20 @@ impl Asking<'_> {
             return Judged::broken("it is not about freshness".to_owned());
         };
         let Some(newest) = newest.and_then(instant) else {
-            return Judged::whole(false, format!("`{column}` has no value, so nothing is fresh"), 0);
+            return Judged::whole(
+                false,
+                format!("`{column}` has no value, so nothing is fresh"),
+                0,
+            );
         };
         let age = self.around.clock.now().duration_since(newest);
         // A value in the future is fresh.
         let age = Duration::try_from(age).unwrap_or(Duration::ZERO);
-        let said = format!("the newest `{column}` is {} old, allowed are {}", spoken(age), spoken(*max_age));
+        let said = format!(
+            "the newest `{column}` is {} old, allowed are {}",
+            spoken(age),
+            spoken(*max_age)
+        );
         Judged::whole(age <= *max_age, said, 1)
     }
 }
@@ -209,7 +231,11 @@ fn by_counts(kind: &RuleKind, checked: u64, offending: u64) -> Judged {
         RuleKind::AcceptedValues { column, .. } => format!("have another value in `{column}`"),
         RuleKind::Range { column, .. } => format!("are out of range in `{column}`"),
         RuleKind::ForeignKey(key) => {
-            format!("have a {} that is not found in {}", listed(&key.columns), key.references.asset())
+            format!(
+                "have a {} that is not found in {}",
+                listed(&key.columns),
+                key.references.asset()
+            )
         }
         RuleKind::RowCount { .. } | RuleKind::Freshness { .. } | RuleKind::Sql { .. } => {
             return Judged::broken("it is not about rows".to_owned());
@@ -231,7 +257,11 @@ fn by_answer(expect: &Expect, rows: u64, first: Option<&ArrayRef>) -> Judged {
         }
         Expect::Equals(_) | Expect::Between { .. } => {
             let Some(first) = first else {
-                return Judged::whole(false, "the query found no row, a value expected".to_owned(), 0);
+                return Judged::whole(
+                    false,
+                    "the query found no row, a value expected".to_owned(),
+                    0,
+                );
             };
             let text = text_of(first);
             let passed = text.as_deref().is_some_and(|text| fits(expect, text));
@@ -268,7 +298,8 @@ fn same_number(left: &str, right: &str) -> bool {
         _ => text.to_owned(),
     };
     let (left, right) = (digits(left), digits(right));
-    let written_out = |text: &str| text.bytes().all(|b| b.is_ascii_digit() || b == b'-' || b == b'.');
+    let written_out =
+        |text: &str| text.bytes().all(|b| b.is_ascii_digit() || b == b'-' || b == b'.');
     if written_out(&left) && written_out(&right) {
         return left == right;
     }
@@ -284,7 +315,11 @@ fn text_of(one: &ArrayRef) -> Option<String> {
 fn count(column: &ArrayRef) -> u64 {
     let Ok(whole) = cast(column, &DataType::Int64) else { return 0 };
     let values = whole.as_primitive::<Int64Type>();
-    if values.is_empty() || values.is_null(0) { 0 } else { u64::try_from(values.value(0)).unwrap_or(0) }
+    if values.is_empty() || values.is_null(0) {
+        0
+    } else {
+        u64::try_from(values.value(0)).unwrap_or(0)
+    }
 }
 
 /// The instant that the one value of a column of dates or times stands for.

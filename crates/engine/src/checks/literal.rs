@@ -37,7 +37,8 @@ impl Shape {
         };
         Some(match kind {
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
-                let decimal = native.is_some_and(|it| it.contains(":numeric") || it.contains(":decimal"));
+                let decimal =
+                    native.is_some_and(|it| it.contains(":numeric") || it.contains(":decimal"));
                 if decimal { Self::DecimalText } else { Self::Text }
             }
             DataType::Boolean => Self::Truth,
@@ -118,7 +119,9 @@ fn quoted_text(text: &str) -> String {
 fn plain_number(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
-    [whole, fraction].iter().all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
+    [whole, fraction]
+        .iter()
+        .all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
         && digits.len() <= 76
 }
 
@@ -134,7 +137,12 @@ fn time_text(kind: &str, text: &str) -> Option<String> {
     }
     if kind.ends_with("None)") {
         // A zone would be left out silently.
-        return text.parse::<jiff::Timestamp>().is_err().then(local).flatten().map(|at| at.to_string());
+        return text
+            .parse::<jiff::Timestamp>()
+            .is_err()
+            .then(local)
+            .flatten()
+            .map(|at| at.to_string());
     }
     match text.parse::<jiff::Timestamp>() {
         Ok(at) => Some(at.to_string()),

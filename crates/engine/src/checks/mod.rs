@@ -20,6 +20,8 @@ mod ask;
 mod evaluate;
 mod literal;
 mod rule;
+#[cfg(test)]
+mod tests;
 
 pub use evaluate::evaluate;
 pub use rule::{CheckResult, Expect, ForeignKey, Rule, RuleKind, Severity};

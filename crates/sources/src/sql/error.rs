@@ -171,7 +171,7 @@ fn exhausted(said: &str) -> Fault {
         );
     }
     Fault::new(ErrorClass::TooLarge, "the query needs more memory than it may have")
-        .hint("group or join fewer rows at a time; distinct aggregates, cross joins and joins without `=` cannot spill to disk")
+        .hint("group or join fewer rows at a time; several distinct aggregates, cross joins and joins without `=` cannot spill to disk")
 }
 
 fn is_about_disk(said: &str) -> bool {
@@ -190,7 +190,18 @@ fn at(location: datafusion::common::Location) -> Place {
     Place { line: location.line, column: location.column }
 }
 
-/// Messages of several lines end at the first: the rest lists every candidate.
+/// What a message says, on one line: without the prefixes that errors get on their way, and without
+/// the list of everything that was tried.
 fn one_line(said: &str) -> String {
-    said.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default().to_owned()
+    let line = said.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    let line = line.split(", errors: ").next().unwrap_or(line);
+    let line = line.rsplit("While expanding wildcard, ").next().unwrap_or(line);
+    let mut line = line.trim_end_matches('.');
+    while let Some(rest) = PREFIXES.iter().find_map(|prefix| line.strip_prefix(prefix)) {
+        line = rest;
+    }
+    line.to_owned()
 }
+
+const PREFIXES: [&str; 4] =
+    ["Error during planning: ", "Internal error: ", "Execution error: ", "Schema error: "];

@@ -14,6 +14,7 @@ use datafusion::sql::sqlparser::ast::{
     Visitor,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 use flowglass_connect::Fault;
@@ -21,6 +22,10 @@ use flowglass_model::ErrorClass;
 
 /// How deep expressions and subqueries may nest.
 const NESTING_MAX: usize = 100;
+
+/// How many operators one expression may chain, and set operators one query. Each is a level of the
+/// syntax tree, and a tree that is walked by recursion must not be deeper than a stack.
+const CHAIN_MAX: usize = 1_000;
 
 /// A place in the query's text, both from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +79,7 @@ pub(super) fn tokens(sql: &str) -> Result<Vec<TokenWithSpan>, Fault> {
 
 /// Reads tokens as exactly one query.
 pub(super) fn one_query_of(tokens: Vec<TokenWithSpan>) -> Result<Parsed, Fault> {
+    bounded(&tokens)?;
     let mut parser = Parser::new(&GenericDialect {})
         .with_recursion_limit(NESTING_MAX)
         .with_tokens_with_locations(tokens);
@@ -98,6 +104,39 @@ pub(super) fn one_query_of(tokens: Vec<TokenWithSpan>) -> Result<Parsed, Fault> 
         return Err(*fault);
     }
     Ok(Parsed { statement, aliases: look.aliases })
+}
+
+/// Refuses chains such as a thousand `OR`s. Operators are counted from one comma, bracket or clause to
+/// the next, each pair of brackets for itself.
+fn bounded(tokens: &[TokenWithSpan]) -> Result<(), Fault> {
+    let (mut open, mut chain, mut sets) = (Vec::new(), 0, 0);
+    for token in tokens {
+        match &token.token {
+            Token::LParen => open.push(std::mem::take(&mut chain)),
+            Token::RParen => chain = open.pop().unwrap_or_default(),
+            Token::Comma => chain = 0,
+            Token::Word(word) if word.quote_style.is_none() => match word.keyword {
+                Keyword::AND | Keyword::OR => chain += 1,
+                Keyword::UNION | Keyword::EXCEPT | Keyword::INTERSECT => sets += 1,
+                Keyword::SELECT
+                | Keyword::WHERE
+                | Keyword::WHEN
+                | Keyword::THEN
+                | Keyword::ELSE => chain = 0,
+                _ => {}
+            },
+            Token::Plus | Token::Minus | Token::Mul | Token::Div | Token::StringConcat => {
+                chain += 1
+            }
+            _ => {}
+        }
+        if chain.max(sets) > CHAIN_MAX {
+            let what = format!("more than {CHAIN_MAX} operators follow each other");
+            return Err(refused(Some(token.span.start.into()), what)
+                .hint("write `x IN (…)` instead of many `OR`s, and join a table of values instead of long lists"));
+        }
+    }
+    Ok(())
 }
 
 impl Parsed {
@@ -139,7 +178,7 @@ pub(super) fn refused(place: Option<Place>, what: impl std::fmt::Display) -> Fau
         Some(place) => format!("the query cannot be used: at {place}, {what}"),
         None => format!("the query cannot be used: {what}"),
     };
-    Fault::new(ErrorClass::Config, said)
+    Fault::new(ErrorClass::Config, said).hint("correct the query; lines and columns are its own")
 }
 
 const ONE_QUERY: &str =
@@ -307,6 +346,16 @@ mod tests {
     fn nesting_is_bounded() {
         let deep = format!("select {}1{}", "(".repeat(5000), ")".repeat(5000));
         assert!(said(&deep).contains("nests deeper"), "{}", said(&deep));
+    }
+
+    #[test]
+    fn chains_are_bounded_and_lists_are_not() {
+        let chain =
+            |times: usize| format!("select 1 where {}", vec!["(a = -1)"; times].join(" or "));
+        assert_eq!(said(&chain(1_000)), "");
+        assert!(said(&chain(1_002)).contains("operators follow"), "{}", said(&chain(1_002)));
+        let list = vec!["-1"; 20_000].join(", ");
+        assert_eq!(said(&format!("select 1 where a in ({list}) and b in ({list})")), "");
     }
 
     #[test]

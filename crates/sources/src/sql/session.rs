@@ -77,6 +77,8 @@ fn config(needs: &Needs<'_>) -> SessionConfig {
     let options = config.options_mut();
     // Decimal literals stay exact, as in every database.
     options.sql_parser.parse_float_as_decimal = true;
+    // `now()` is an instant, not a wall clock of nowhere.
+    options.execution.time_zone = Some("UTC".to_owned());
     options.sql_parser.collect_spans = true;
     options.sql_parser.map_string_types_to_utf8view = false;
     options.optimizer.prefer_hash_join = needs.hash_joins;
