@@ -19,11 +19,11 @@ pub(super) struct Config {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Packing {
-    /// Fast, and read by everything.
+    /// As fast as snappy on tables, at its fastest level, and a third smaller.
     #[default]
-    Snappy,
-    /// Smaller, at its fastest level.
     Zstd,
+    /// For readers that know nothing newer.
+    Snappy,
     /// Fast to read.
     Lz4,
     /// Not at all.

@@ -73,7 +73,8 @@ fn leftovers_of_a_killed_writer_are_taken_over_and_a_live_one_is_not() {
             assert_eq!(fault.class(), ErrorClass::Conflict);
             writer.abort().await.unwrap();
         });
-        load(&*target, plan(&schema, Strategy::Append, "t3"), &[rows.clone()], None).unwrap();
+        load(&*target, plan(&schema, Strategy::Append, "t3"), std::slice::from_ref(&rows), None)
+            .unwrap();
         assert_eq!(read_orders(kind, folder.path()), rows);
         assert!(!folder.path().join(".out.flowglass-new").exists());
     }

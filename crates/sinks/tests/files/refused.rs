@@ -25,8 +25,9 @@ fn refusals_say_where_and_what() {
         config["path"] = json!(path);
         let target = target(kind, config, folder.path());
         let before = std::fs::read(folder.path().join(&path)).ok();
-        let fault = load(&*target, plan(&batch.schema(), strategy, "t"), &[batch.clone()], None)
-            .unwrap_err();
+        let fault =
+            load(&*target, plan(&batch.schema(), strategy, "t"), std::slice::from_ref(batch), None)
+                .unwrap_err();
         let chain = fault.chain();
         assert!(!chain.contains("secret"), "{chain}");
         writeln!(all, "{kind} [{}] {chain}\n    {}", fault.class(), fault.advice()).unwrap();

@@ -17,18 +17,28 @@ fn a_refresh_replaces_and_an_append_adds() {
         let target = target(kind, json!({ "path": "out" }), folder.path());
         let first = orders(0..5_000, "a");
         let schema = first.schema();
-        let told =
-            load(&*target, plan(&schema, Strategy::FullRefresh, "t1"), &[first.clone()], None);
+        let told = load(
+            &*target,
+            plan(&schema, Strategy::FullRefresh, "t1"),
+            std::slice::from_ref(&first),
+            None,
+        );
         assert_eq!((told.unwrap().inserted, read_orders(kind, folder.path())), (5_000, first));
 
         let second = orders(10..20, "b");
-        load(&*target, plan(&schema, Strategy::FullRefresh, "t2"), &[second.clone()], None)
-            .unwrap();
+        load(
+            &*target,
+            plan(&schema, Strategy::FullRefresh, "t2"),
+            std::slice::from_ref(&second),
+            None,
+        )
+        .unwrap();
         assert_eq!(read_orders(kind, folder.path()), second, "{kind}");
 
         let third = orders(20..30, "c");
         let append = plan(&schema, Strategy::IncrementalAppend, "t3");
-        let told = load(&*target, append, &[third.clone()], Some(cursor("29"))).unwrap();
+        let told =
+            load(&*target, append, std::slice::from_ref(&third), Some(cursor("29"))).unwrap();
         assert_eq!((told.inserted, told.final_rows), (10, 20), "{kind}");
         let both = concat_batches(&schema, [&second, &third]).unwrap();
         assert_eq!(read_orders(kind, folder.path()), both, "{kind}");
@@ -65,8 +75,13 @@ fn new_columns_follow_schema_change() {
         let folder = tempfile::tempdir().unwrap();
         let target = target(kind, json!({ "path": "out" }), folder.path());
         let first = orders(0..3, "a");
-        load(&*target, plan(&first.schema(), Strategy::Append, "t1"), &[first.clone()], None)
-            .unwrap();
+        load(
+            &*target,
+            plan(&first.schema(), Strategy::Append, "t1"),
+            std::slice::from_ref(&first),
+            None,
+        )
+        .unwrap();
 
         let more = orders(3..5, "b");
         let mut fields = more.schema().fields().to_vec();
@@ -78,7 +93,7 @@ fn new_columns_follow_schema_change() {
         let with = |change, token| {
             let mut plan = plan(&wider.schema(), Strategy::Append, token);
             plan.schema_change = change;
-            load(&*target, plan, &[wider.clone()], None)
+            load(&*target, plan, std::slice::from_ref(&wider), None)
         };
         let fault = with(SchemaChange::Fail, "t2").unwrap_err();
         assert_eq!(
@@ -110,9 +125,13 @@ fn files_of_other_programs_are_appended_to() {
     .unwrap();
     let target_csv = target("csv", json!({ "path": "out" }), folder.path());
     let more = orders([6], "m");
-    let told =
-        load(&*target_csv, plan(&more.schema(), Strategy::Append, "t"), &[more.clone()], None)
-            .unwrap();
+    let told = load(
+        &*target_csv,
+        plan(&more.schema(), Strategy::Append, "t"),
+        std::slice::from_ref(&more),
+        None,
+    )
+    .unwrap();
     assert_eq!((told.inserted, told.final_rows), (1, 3));
     let text = std::fs::read_to_string(folder.path().join("out")).unwrap();
     assert_eq!(

@@ -187,7 +187,7 @@ mod tests {
         assert_eq!(moment.seconds, 1_709_251_199 - 9_000);
         assert_eq!((moment.nanos, moment.digits, moment.zoned), (123_456_789, 9, true));
         assert_eq!(moment.count(6), None);
-        assert_eq!(timestamp(b"1970-01-01 00:00").unwrap().zoned, false);
+        assert!(!timestamp(b"1970-01-01 00:00").unwrap().zoned);
         assert_eq!(timestamp(b"1969-12-31 23:59:59.5Z").unwrap().count(3), Some(-500));
         assert_eq!(timestamp(b"1970-01-01 00:00:00 +00").unwrap().seconds, 0);
         for text in [

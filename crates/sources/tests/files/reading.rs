@@ -22,7 +22,7 @@ fn asked(
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("in"), text).unwrap();
     let mut config = config;
-    config["path"] = json!("in");
+    config.as_object_mut().unwrap().insert("path".to_owned(), json!("in"));
     let (schema, batches) = read(kind, config, folder.path(), request)
         .unwrap_or_else(|fault| panic!("{}", told(&fault)));
     joined(&schema, &batches)
