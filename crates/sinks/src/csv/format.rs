@@ -38,12 +38,14 @@ impl Format for Csv {
             ));
         }
         let settings = config.clone();
+        let refresh = plan.strategy == Strategy::FullRefresh;
         let old_names = match old {
+            // What is replaced need not be readable.
+            Some(old) if refresh => old_names(old, &settings, &incoming).unwrap_or_default(),
             Some(old) => old_names(old, &settings, &incoming)?,
             None => Vec::new(),
         };
         let mut added = Vec::new();
-        let refresh = plan.strategy == Strategy::FullRefresh;
         let names = if old_names.is_empty() {
             incoming.clone()
         } else {

@@ -87,16 +87,9 @@ impl Sidecar {
         data.sync()?;
         let current = Half { file: Identity::at(&self.data, &self.shown)?, states: self.states()? };
         let pending = Half { file: Some(data.identity()?), states };
-        self.store(&Document {
-            version: VERSION,
-            current: current.clone(),
-            pending: Some(pending.clone()),
-        })?;
-        if let Err(fault) = data.keep() {
-            // The old file stands, and its identity says so even when this fails as well.
-            drop(self.store(&Document { version: VERSION, current, pending: None }));
-            return Err(fault);
-        }
+        self.store(&Document { version: VERSION, current, pending: Some(pending.clone()) })?;
+        // A fault leaves both halves: the file's identity says whether it was replaced.
+        data.keep()?;
         // The commit is done; a fault from here on must not tell otherwise, and the document
         // above already says what holds.
         drop(self.store(&Document { version: VERSION, current: pending, pending: None }));

@@ -30,6 +30,10 @@ impl Format for Jsonl {
 
     fn fit((): &(), plan: &WritePlan, old: Option<&File>) -> Result<Self, Fault> {
         let have = match old {
+            // What is replaced need not be readable.
+            Some(old) if plan.strategy == Strategy::FullRefresh => {
+                old_keys(old).unwrap_or_default()
+            }
             Some(old) => old_keys(old)?,
             None => Vec::new(),
         };

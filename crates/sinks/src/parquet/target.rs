@@ -7,7 +7,7 @@ use flowglass_connect::{
     BatchTarget, BatchWriter, CursorState, Fault, Outcome, Surroundings, ThreadedWriter,
     WriteOwner, WritePlan,
 };
-use flowglass_model::AssetRef;
+use flowglass_model::{AssetRef, ErrorClass};
 
 use super::config::Config;
 use super::old::Old;
@@ -28,9 +28,15 @@ impl Target {
         Self { config, path, scratch: around.scratch_dir.clone() }
     }
 
+    /// The file that is there. One that is no Parquet file holds no state: a full refresh may
+    /// replace it, and every other strategy refuses it when it begins.
     async fn old(&self) -> Result<Option<Old>, Fault> {
         let (path, shown) = (self.path.clone(), self.config.path.clone());
-        blocking("looking at the parquet file", move || Old::open(&path, &shown)).await
+        let old = blocking("looking at the parquet file", move || Old::open(&path, &shown)).await;
+        match old {
+            Err(fault) if fault.class() == ErrorClass::Malformed => Ok(None),
+            old => old,
+        }
     }
 }
 

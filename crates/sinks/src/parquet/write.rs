@@ -58,7 +58,7 @@ impl Writer {
             // A full refresh replaces whatever is there.
             Err(fault)
                 if plan.strategy == Strategy::FullRefresh
-                    && fault.class() == ErrorClass::Malformed =>
+                    && matches!(fault.class(), ErrorClass::Malformed | ErrorClass::Conflict) =>
             {
                 None
             }

@@ -153,3 +153,20 @@ fn files_of_other_programs_are_appended_to() {
     assert_eq!(told.final_rows, 2);
     assert_eq!(read("parquet", json!({ "path": "p" }), folder.path()).num_rows(), 2);
 }
+
+#[test]
+fn a_refresh_replaces_what_cannot_be_read() {
+    for kind in KINDS {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("out"), "{\"id\": no, \"parquet\n\"").unwrap();
+        let target = target(kind, json!({ "path": "out" }), folder.path());
+        wait(async {
+            assert_eq!(target.committed(&owner(), "t").await.unwrap(), None);
+            assert_eq!(target.cursor(&owner()).await.unwrap(), None);
+        });
+        let rows = orders(0..3, "a");
+        let plan = plan(&rows.schema(), Strategy::FullRefresh, "t");
+        load(&*target, plan, std::slice::from_ref(&rows), None).unwrap();
+        assert_eq!(read_orders(kind, folder.path()), rows, "{kind}");
+    }
+}

@@ -1,7 +1,10 @@
 //! The file sources: what they read, what they refuse and how they say it.
 
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails by a panic, as the test does")]
+
 mod anything;
 mod broken;
+mod columnar;
 mod reading;
 
 use std::path::Path;
