@@ -1,0 +1,4 @@
+//! The binary as a person and a script meet it.
+
+mod observability;
+mod runs;
