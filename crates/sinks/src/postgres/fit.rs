@@ -221,8 +221,15 @@ async fn find_or_make(
 async fn describe(session: &Session, name: &str) -> Option<ColumnType> {
     let statement = session.client.prepare(&format!("SELECT NULL::{name} AS it")).await.ok()?;
     let column = statement.columns().first()?;
-    let (oid, typmod) = (column.type_().oid(), column.type_modifier());
-    column_types(&session.client, &[(oid, typmod)]).await.ok()?.pop()
+    let (base, typmod) = (column.type_().oid(), column.type_modifier());
+    // A result's description shows the type under a domain.
+    let sql = "SELECT to_regtype($1::text)::oid";
+    let named: Option<u32> = session.client.query_one(sql, &[&name]).await.ok()?.get(0);
+    let asked = match named {
+        Some(oid) if oid != base => (oid, -1),
+        _ => (base, typmod),
+    };
+    column_types(&session.client, &[asked]).await.ok()?.pop()
 }
 
 /// The type for a column of Arrow alone.

@@ -1,6 +1,9 @@
 //! The database connectors against real databases, source and target together: what goes in at
 //! one end comes out at the other to the last digit.
 
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails by a panic, as the test does")]
+#![expect(clippy::indexing_slicing, reason = "a test knows how many batches it made")]
+
 mod postgres;
 mod postgres_types;
 mod sqlite;

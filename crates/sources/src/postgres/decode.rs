@@ -319,20 +319,18 @@ mod tests {
     use super::*;
 
     fn array_of(values: &[Option<i32>]) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        let mut put = |number: i32| bytes.extend(number.to_be_bytes());
-        if values.is_empty() {
-            [0, 0, 23].map(&mut put);
-            return bytes;
+        let count = i32::try_from(values.len()).unwrap();
+        let mut numbers = vec![i32::from(count > 0), 1, 23];
+        if count > 0 {
+            numbers.extend([count, 1]);
         }
-        [1, 1, 23, i32::try_from(values.len()).unwrap(), 1].map(&mut put);
         for value in values {
             match value {
-                None => put(-1),
-                Some(value) => [4, *value].map(&mut put).map(drop).into_iter().for_each(drop),
+                None => numbers.push(-1),
+                Some(value) => numbers.extend([4, *value]),
             }
         }
-        bytes
+        numbers.into_iter().flat_map(i32::to_be_bytes).collect()
     }
 
     #[test]
