@@ -20,7 +20,7 @@ use super::rule::{CheckResult, Expect, Rule, RuleKind};
 ///
 /// # Errors
 /// When the data, or a dataset that a foreign key refers to, cannot be read.
-pub async fn evaluate(
+pub(crate) async fn evaluate(
     rules: &[Rule],
     data: &Arc<dyn BatchSource>,
     engine: &dyn QueryEngine,
@@ -38,7 +38,7 @@ pub async fn evaluate(
     }
     let common = asking.row(&scan(questions.iter().flatten()), None).await?;
     let mut answers = common.columns().iter();
-    let rows = answers.next().map_or(0, |column| count(column));
+    let rows = answers.next().map_or(0, count);
     let mut results = Vec::with_capacity(rules.len());
     for (rule, question) in rules.iter().zip(questions) {
         let judged = match question {

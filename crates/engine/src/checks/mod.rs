@@ -23,5 +23,5 @@ mod rule;
 #[cfg(test)]
 mod tests;
 
-pub use evaluate::evaluate;
-pub use rule::{CheckResult, Expect, ForeignKey, Rule, RuleKind, Severity};
+pub(crate) use evaluate::evaluate;
+pub(crate) use rule::{CheckResult, Expect, ForeignKey, Rule, RuleKind, Severity};

@@ -8,18 +8,18 @@ use serde_json::Value;
 
 /// A rule about a dataset.
 #[derive(Debug, Clone)]
-pub struct Rule {
+pub(crate) struct Rule {
     /// What results call it; unique in its node.
-    pub name: String,
+    pub(crate) name: String,
     /// What it means when it is broken.
-    pub severity: Severity,
+    pub(crate) severity: Severity,
     /// What must hold.
-    pub kind: RuleKind,
+    pub(crate) kind: RuleKind,
 }
 
 /// What a broken rule means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Severity {
+pub(crate) enum Severity {
     /// It is told, and the node completes with a warning.
     Warn,
     /// The node fails.
@@ -29,7 +29,7 @@ pub enum Severity {
 impl Severity {
     /// The word in events: `warn` or `error`.
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Warn => "warn",
             Self::Error => "error",
@@ -39,7 +39,7 @@ impl Severity {
 
 /// What must hold.
 #[derive(Debug, Clone)]
-pub enum RuleKind {
+pub(crate) enum RuleKind {
     /// These columns hold no null.
     NotNull(Vec<String>),
     /// These columns together tell every row apart.
@@ -88,13 +88,13 @@ pub enum RuleKind {
 
 /// Values that must be found in another dataset.
 #[derive(Clone)]
-pub struct ForeignKey {
+pub(crate) struct ForeignKey {
     /// The columns here.
-    pub columns: Vec<String>,
+    pub(crate) columns: Vec<String>,
     /// The other dataset.
-    pub references: Arc<dyn BatchSource>,
+    pub(crate) references: Arc<dyn BatchSource>,
     /// The columns there, as many as here and in their order.
-    pub referenced_columns: Vec<String>,
+    pub(crate) referenced_columns: Vec<String>,
 }
 
 impl std::fmt::Debug for ForeignKey {
@@ -109,7 +109,7 @@ impl std::fmt::Debug for ForeignKey {
 
 /// What a query must answer.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Expect {
+pub(crate) enum Expect {
     /// No row.
     NoRows,
     /// At least one row.
@@ -127,18 +127,18 @@ pub enum Expect {
 
 /// What a rule came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CheckResult {
+pub(crate) struct CheckResult {
     /// The rule's name.
-    pub name: String,
+    pub(crate) name: String,
     /// What it means when it is broken.
-    pub severity: Severity,
+    pub(crate) severity: Severity,
     /// Whether it holds.
-    pub passed: bool,
+    pub(crate) passed: bool,
     /// What was asked and what was found, in figures; holds no cell's value.
-    pub detail: String,
+    pub(crate) detail: String,
     /// Rows that the rule was asked about: all rows, without those that it passes over. For `sql`
     /// the rows of its answer.
-    pub rows_checked: u64,
+    pub(crate) rows_checked: u64,
     /// Rows that break it. Where the rule is not about rows: 1 when it is broken.
-    pub rows_offending: u64,
+    pub(crate) rows_offending: u64,
 }

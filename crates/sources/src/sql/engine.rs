@@ -142,7 +142,7 @@ impl BatchSource for Query {
         let bounds =
             Bounds { rows_max: request.batch_rows_max, bytes_max: request.batch_bytes_max };
         let planner = Planner::new(&self.sql, self.parsed.clone(), tables, request, setting);
-        let running = Box::pin(planner.start(true)).await?;
+        let running = Box::pin(planner.start(false)).await?;
         Ok(Box::new(QueryReader::new(planner, running, bounds)))
     }
 }

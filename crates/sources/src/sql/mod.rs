@@ -11,8 +11,8 @@
 //! * **Exact numbers.** `0.1` is a decimal, decimals stay decimals, and integer sums, differences
 //!   and products that leave their type are faults of class `inexact` instead of wrapping around.
 //! * **Bounded memory.** All queries of a process share one pool; sorts, groupings and sort-merge
-//!   joins spill to the scratch folder. A hash join that outgrows the pool before the first row
-//!   was given out is planned again with operators that spill.
+//!   joins spill to the scratch folder. A query that outgrows the pool before its first row was given
+//!   out, as a hash join does, is planned again with operators that spill and smaller batches.
 //! * **Reading.** A table is looked at once for its columns and then read once per scan of the plan,
 //!   only the columns that the plan needs. Dropping the reader ends the query and its reads.
 

@@ -8,7 +8,7 @@ use datafusion::common::Column;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
-use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use datafusion::physical_plan::execute_stream;
 use flowglass_connect::{Fault, NATIVE_TYPE_KEY, ReadRequest};
 use flowglass_model::ErrorClass;
 
@@ -46,8 +46,8 @@ pub(super) struct Running {
     pub(super) stream: SendableRecordBatchStream,
     /// Its columns, in the types that are given out.
     pub(super) schema: SchemaRef,
-    /// Whether planning without hash joins would make a difference.
-    pub(super) hash_joins: bool,
+    /// Whether it was planned for little memory already.
+    pub(super) frugal: bool,
 }
 
 impl Planner {
@@ -86,14 +86,14 @@ impl Planner {
     }
 
     /// Plans the query and starts it. Nothing is read before the first batch is asked for.
-    pub(super) async fn start(&self, hash_joins: bool) -> Result<Running, Fault> {
+    pub(super) async fn start(&self, frugal: bool) -> Result<Running, Fault> {
         let planning = |error| fault(&error, During::Planning, &self.names);
         let needs = Needs {
             pool: &self.pool,
             spill: self.spill.path(),
             now_nanoseconds: self.now_nanoseconds,
             batch_rows_max: self.request.batch_rows_max,
-            hash_joins,
+            frugal,
         };
         let tables: HashMap<_, _> = self
             .tables
@@ -111,9 +111,8 @@ impl Planner {
         let plan = self.result(plan)?;
         let given: Vec<_> = plan.schema().fields().iter().map(|field| self.given(field)).collect();
         let physical = state.create_physical_plan(&plan).await.map_err(planning)?;
-        let hash_joins = hash_joins && uses_hash_join(&physical);
         let stream = execute_stream(physical, state.task_ctx()).map_err(planning)?;
-        Ok(Running { stream, schema: Arc::new(Schema::new(given)), hash_joins })
+        Ok(Running { stream, schema: Arc::new(Schema::new(given)), frugal })
     }
 
     /// The query with its own spelling of names, and what the request asks of it.
@@ -195,10 +194,6 @@ fn given_type(kind: &DataType) -> DataType {
         DataType::RunEndEncoded(_, value) => given_type(value.data_type()),
         other => other.clone(),
     }
-}
-
-fn uses_hash_join(plan: &Arc<dyn ExecutionPlan>) -> bool {
-    plan.name() == "HashJoinExec" || plan.children().into_iter().any(uses_hash_join)
 }
 
 fn no_such(wanted: &str, spelt: &[String]) -> Fault {

@@ -78,9 +78,9 @@ impl BatchReader for QueryReader {
                 None => return Ok(None),
                 Some(Ok(batch)) => self.give(&batch)?,
                 Some(Err(error))
-                    if self.running.hash_joins && !self.begun && memory_is_short(&error) =>
+                    if !self.running.frugal && !self.begun && memory_is_short(&error) =>
                 {
-                    self.running = self.planner.start(false).await?;
+                    self.running = self.planner.start(true).await?;
                 }
                 Some(Err(error)) => return Err(self.stopped(&error)),
             }

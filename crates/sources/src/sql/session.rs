@@ -24,6 +24,12 @@ use super::table::Provider;
 /// Kept back for merging what a sort spilled, per sort and core; taken from the pool.
 const MERGE_RESERVE_BYTES: usize = 4 << 20;
 
+/// Rows in a batch between operators at most.
+const BATCH_ROWS_MAX: usize = 65_536;
+
+/// The same when memory is short.
+const FRUGAL_BATCH_ROWS: usize = 1_024;
+
 /// What a session is made of.
 pub(super) struct Needs<'a> {
     /// The memory that all queries share.
@@ -34,8 +40,9 @@ pub(super) struct Needs<'a> {
     pub(super) now_nanoseconds: i128,
     /// Rows in a batch at most.
     pub(super) batch_rows_max: usize,
-    /// Whether joins may hold one side in memory.
-    pub(super) hash_joins: bool,
+    /// Whether memory ran short before: then everything that can spill does, one partition at a time
+    /// and in small batches, because merging spilled runs holds a batch of each.
+    pub(super) frugal: bool,
 }
 
 /// A session that knows the given tables by the names that the planner sees.
@@ -70,8 +77,9 @@ pub(super) fn session(
 }
 
 fn config(needs: &Needs<'_>) -> SessionConfig {
+    let rows_max = if needs.frugal { FRUGAL_BATCH_ROWS } else { BATCH_ROWS_MAX };
     let mut config = SessionConfig::new()
-        .with_batch_size(needs.batch_rows_max.clamp(1, 65_536))
+        .with_batch_size(needs.batch_rows_max.clamp(1, rows_max))
         .with_information_schema(false)
         .with_create_default_catalog_and_schema(false);
     let options = config.options_mut();
@@ -81,7 +89,10 @@ fn config(needs: &Needs<'_>) -> SessionConfig {
     options.execution.time_zone = Some("UTC".to_owned());
     options.sql_parser.collect_spans = true;
     options.sql_parser.map_string_types_to_utf8view = false;
-    options.optimizer.prefer_hash_join = needs.hash_joins;
+    options.optimizer.prefer_hash_join = !needs.frugal;
+    if needs.frugal {
+        options.execution.target_partitions = 1;
+    }
     options.execution.sort_spill_reservation_bytes = MERGE_RESERVE_BYTES;
     config
 }
