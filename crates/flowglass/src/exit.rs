@@ -3,7 +3,7 @@
 /// How the process ended, as the shell sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Exit {
+pub(crate) enum Exit {
     /// All that was asked for was done.
     Done = 0,
     /// The work itself failed: a run failed, a check was missed, a blocker was found.
@@ -12,6 +12,22 @@ pub enum Exit {
     Usage = 2,
     /// Interrupted from the keyboard or by SIGTERM.
     Interrupted = 130,
+}
+
+impl Exit {
+    /// Every code with its meaning, for the reference page.
+    pub(crate) const ALL: [(Self, &'static str); 4] = [
+        (Self::Done, "All that was asked for was done."),
+        (
+            Self::Failed,
+            "The work failed: a run failed, an objective was missed, a blocker was found.",
+        ),
+        (Self::Usage, "The command line or a manifest could not be used. Nothing was started."),
+        (
+            Self::Interrupted,
+            "Interrupted from the keyboard or by SIGTERM. The run says `cancelled`.",
+        ),
+    ];
 }
 
 impl From<Exit> for std::process::ExitCode {

@@ -1,16 +1,31 @@
-//! The flowglass binary, where everything meets.
+//! The flowglass binary, where everything meets: arguments, the list of connectors, words and exit
+//! codes.
 
 mod commands;
 mod console;
 mod exit;
+mod manifests;
+mod registry;
+mod signals;
+mod table;
+mod words;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+
+use commands::{exec, generate, observability, run, runs, schema, validate};
+use exit::Exit;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Data pipelines you can see through.
+///
+/// Runs workflows of commands, copies, SQL and checks, and keeps everything that happens as events:
+/// reports, metrics and evidence are made from those and agree with each other.
 #[derive(Parser)]
-#[command(name = "flowglass", version)]
+#[command(name = "flowglass", version, propagate_version = true, arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -18,27 +33,70 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    Observability(commands::observability::ObservabilityArgs),
-    Runs(commands::runs::RunsArgs),
+    Run(run::RunArgs),
+    Validate(validate::ValidateArgs),
+    Plan(validate::PlanArgs),
+    Exec(exec::ExecArgs),
+    Runs(runs::RunsArgs),
+    Observability(observability::ObservabilityArgs),
+    Schema(schema::SchemaArgs),
+    Generate(generate::GenerateArgs),
+    /// Print completions for a shell.
+    #[command(
+        after_help = "Example:\n  flowglass completions bash > ~/.local/share/bash-completion/completions/flowglass"
+    )]
+    Completions {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page.
+    #[command(hide = true)]
+    Manual,
+    /// Print the version.
+    Version,
 }
 
 fn main() -> ExitCode {
-    let no_store = |run: &str| anyhow::bail!("there is no store that could hold run `{run}`");
-    let done = match Cli::parse().command {
-        Command::Observability(args) => commands::observability::run(args, &no_store),
-        Command::Runs(args) => on_runtime(commands::runs::run(args)),
-    };
-    match done {
-        Ok(exit) => exit.into(),
+    match dispatch(Cli::parse().command) {
+        Ok(code) => code,
         Err(error) => {
             console::say(&format!("error: {error:#}"));
-            exit::Exit::Failed.into()
+            Exit::Failed.into()
         }
     }
 }
 
-fn on_runtime(
-    work: impl Future<Output = anyhow::Result<exit::Exit>>,
-) -> anyhow::Result<exit::Exit> {
+fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
+    let exit = match command {
+        Command::Run(args) => on_runtime(run::run(args))?,
+        Command::Validate(args) => validate::validate(&args)?,
+        Command::Plan(args) => validate::plan(&args)?,
+        Command::Exec(args) => return on_runtime(exec::run(args)),
+        Command::Runs(args) => on_runtime(runs::run(args))?,
+        Command::Observability(args) => observability::run(args, &runs::stored_report)?,
+        Command::Schema(args) => schema::run(&args)?,
+        Command::Generate(args) => generate::run(&args, &Cli::command())?,
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "flowglass", &mut script);
+            console::out(&String::from_utf8_lossy(&script))?;
+            Exit::Done
+        }
+        Command::Manual => {
+            let mut page = Vec::new();
+            clap_mangen::Man::new(Cli::command()).render(&mut page)?;
+            console::out(&String::from_utf8_lossy(&page))?;
+            Exit::Done
+        }
+        Command::Version => {
+            console::out(&format!("flowglass {}\n", env!("CARGO_PKG_VERSION")))?;
+            Exit::Done
+        }
+    };
+    Ok(exit.into())
+}
+
+fn on_runtime<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
 }

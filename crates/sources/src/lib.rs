@@ -11,9 +11,9 @@ mod files;
 pub mod jsonl;
 #[cfg(feature = "parquet")]
 pub mod parquet;
-#[cfg(feature = "sql")]
-pub mod sql;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(feature = "sql")]
+pub mod sql;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;

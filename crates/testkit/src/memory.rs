@@ -53,7 +53,7 @@ impl MemorySource {
         self
     }
 
-    /// The columns of every read so far that gave at least one batch or its end; `None` is all.
+    /// The columns of every read so far; `None` is all.
     #[must_use]
     pub fn asked(&self) -> Vec<Option<Vec<String>>> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -20,6 +20,7 @@ use crate::work::{Attempt, Facts, Failure, Finish, Work};
 
 use channel::Channel;
 use output::Capture;
+pub use process::signal_number;
 use process::{Ended, Process};
 
 /// How long what a command left in its pipes is waited for after it ended: something that it

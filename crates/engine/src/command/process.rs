@@ -161,6 +161,14 @@ fn pid_of(child: &Child) -> Pid {
     Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX))
 }
 
+/// The number of a signal by its name, such as `SIGKILL`.
+#[must_use]
+pub fn signal_number(name: &str) -> Option<u8> {
+    let known = name.parse::<Signal>().ok().map(|it| it as i32);
+    let number = known.or_else(|| name.strip_prefix("SIG")?.parse().ok())?;
+    u8::try_from(number).ok()
+}
+
 fn signal_name(number: i32) -> String {
     Signal::try_from(number)
         .map_or_else(|_unknown| format!("SIG{number}"), |it| it.as_str().to_owned())

@@ -1,4 +1,9 @@
 //! One module a command: flags in, a call into a crate, words and an exit code out.
 
+pub(crate) mod exec;
+pub(crate) mod generate;
 pub(crate) mod observability;
+pub(crate) mod run;
 pub(crate) mod runs;
+pub(crate) mod schema;
+pub(crate) mod validate;

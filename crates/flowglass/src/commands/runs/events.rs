@@ -6,9 +6,9 @@ use flowglass_store::{Follow, FollowEnd, Followed, Reader, StoredLine};
 
 use super::Format;
 use super::pick::pick;
-use super::words;
 use crate::console;
 use crate::exit::Exit;
+use crate::words;
 
 /// Events of one part that is read and printed.
 const PART_EVENTS_MAX: usize = 1024;

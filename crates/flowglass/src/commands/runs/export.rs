@@ -12,15 +12,16 @@ use clap::Args;
 use flowglass_connect::{Clock, SystemClock};
 use flowglass_model::{RunId, RunReport, Snapshot};
 use flowglass_store::Reader;
-use flowglass_telemetry::evidence::index_folder;
+use flowglass_telemetry::evidence::{FolderIndex, index_folder};
+use flowglass_telemetry::problem::{Code, Severity};
 use tempfile::NamedTempFile;
 
 use super::Format;
 use super::logs::LogRecord;
 use super::pick::pick;
-use super::words;
 use crate::console;
 use crate::exit::Exit;
+use crate::words;
 
 /// Events of one part that is read and written.
 const PART_EVENTS_MAX: usize = 1024;
@@ -47,14 +48,7 @@ pub(super) fn run(reader: &Reader, args: &ExportArgs) -> anyhow::Result<Exit> {
         Err(exit) => return Ok(exit),
     };
     let folder = &args.output_dir;
-    std::fs::create_dir_all(folder)
-        .with_context(|| format!("making the folder {}", folder.display()))?;
-    let mut bundle = Bundle { folder, files: Vec::new() };
-    let snapshot = bundle.events_and_logs(reader, run)?;
-    bundle.json("snapshot.json", &snapshot)?;
-    bundle.json("report.json", &RunReport::of(&snapshot))?;
-    bundle.publish()?;
-    let index = index_folder(folder, None, SystemClock::new().now(), false);
+    let (snapshot, index) = write_bundle(reader, run, folder)?;
     match args.format {
         Format::Json => console::out(&index.to_json())?,
         Format::Ndjson => console::out(&format!("{}\n", serde_json::to_string(&index)?))?,
@@ -67,10 +61,36 @@ pub(super) fn run(reader: &Reader, args: &ExportArgs) -> anyhow::Result<Exit> {
             ))?;
         }
     }
-    for problem in &index.problems {
-        console::say(&words::printable(&serde_json::to_string(problem)?));
+    // The report of a failed run says that it did not pass, and the index rightly repeats it; the
+    // evidence is whole all the same.
+    let told = index.problems.iter().filter(|it| it.code != Code::ArtifactNotPassed);
+    let mut blocked = false;
+    for problem in told {
+        blocked |= problem.severity == Severity::Blocker;
+        let source = problem.source.as_deref().unwrap_or("bundle");
+        let said = format!("{}: {source}: {}", problem.code.text(), problem.message);
+        console::say(&words::printable(&said));
     }
-    Ok(if index.passed { Exit::Done } else { Exit::Failed })
+    Ok(if blocked { Exit::Failed } else { Exit::Done })
+}
+
+/// Writes the bundle of a run, the index last.
+///
+/// # Errors
+/// What cannot be read or written, by name.
+pub(crate) fn write_bundle(
+    reader: &Reader,
+    run: RunId,
+    folder: &Path,
+) -> anyhow::Result<(Snapshot, FolderIndex)> {
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("making the folder {}", folder.display()))?;
+    let mut bundle = Bundle { folder, files: Vec::new() };
+    let snapshot = bundle.events_and_logs(reader, run)?;
+    bundle.json("snapshot.json", &snapshot)?;
+    bundle.json("report.json", &RunReport::of(&snapshot))?;
+    bundle.publish()?;
+    Ok((snapshot, index_folder(folder, None, SystemClock::new().now(), false)))
 }
 
 /// Files of a bundle, written aside.

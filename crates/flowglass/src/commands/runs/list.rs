@@ -9,10 +9,10 @@ use flowglass_store::{Page, PageKey, Reader, RunFilter, RunSummary};
 use jiff::Timestamp;
 
 use super::Format;
-use super::table::{Align, Table};
-use super::words;
 use crate::console;
 use crate::exit::Exit;
+use crate::table::{Align, Table};
+use crate::words;
 
 /// Runs of one page when all are asked for.
 const PAGE_RUNS_MAX: usize = 1000;
@@ -165,7 +165,7 @@ fn table(runs: &[RunSummary], now: Timestamp) -> String {
             .then(|| format!("{}/{}", run.nodes.of(State::Complete), run.nodes.total));
         table.row([
             id,
-            run.pipelines.iter().map(|it| it.as_str()).collect::<Vec<_>>().join("+"),
+            run.pipelines.iter().map(PipelineId::as_str).collect::<Vec<_>>().join("+"),
             words::state(run.state, colour),
             words::reason(run.reason),
             words::instant(Some(run.first_seen_at)),

@@ -9,9 +9,9 @@ use serde::Serialize;
 use super::Format;
 use super::events::follow;
 use super::pick::pick;
-use super::words;
 use crate::console;
 use crate::exit::Exit;
+use crate::words;
 
 /// Lines of one part that is read and printed.
 const PART_LINES_MAX: usize = 1024;

@@ -7,17 +7,17 @@ mod list;
 mod logs;
 mod pick;
 mod show;
-mod table;
-mod words;
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use flowglass_model::ErrorClass;
+use flowglass_model::{ErrorClass, RunReport, Snapshot};
 use flowglass_store::{Reader, StoreError};
 
 use crate::console;
 use crate::exit::Exit;
+
+pub(crate) use export::write_bundle;
 
 /// List runs, show one, read its events and log lines, export its evidence.
 #[derive(Debug, Args)]
@@ -82,6 +82,24 @@ pub(crate) async fn run(args: RunsArgs) -> anyhow::Result<Exit> {
             _ => Exit::Failed,
         })
     })
+}
+
+/// The report of a stored run as JSON, for commands that read reports. The store is the one that
+/// `FLOWGLASS_STORE` names, else the usual one.
+///
+/// # Errors
+/// When there is no such store or run.
+pub(crate) fn stored_report(given: &str) -> anyhow::Result<Vec<u8>> {
+    let store = std::env::var_os("FLOWGLASS_STORE")
+        .map_or_else(|| PathBuf::from(".flowglass/flowglass.db"), PathBuf::from);
+    let reader = open(store)?;
+    let run = reader.find(given)?;
+    let mut snapshot = Snapshot::default();
+    reader.for_each_event(run, |event| {
+        snapshot.apply(&event)?;
+        Ok::<(), anyhow::Error>(())
+    })?;
+    Ok(serde_json::to_vec(&RunReport::of(&snapshot))?)
 }
 
 fn open(store: PathBuf) -> anyhow::Result<Reader> {

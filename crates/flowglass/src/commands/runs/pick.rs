@@ -3,9 +3,9 @@
 use flowglass_model::{PipelineId, RunId};
 use flowglass_store::{Reader, RunFilter, StoreError};
 
-use super::words;
 use crate::console;
 use crate::exit::Exit;
+use crate::words;
 
 /// Runs among which a mistyped id is looked for.
 const RUNS_COMPARED_MAX: usize = 500;

@@ -2,15 +2,15 @@
 
 use clap::Args;
 use flowglass_connect::{Clock, SystemClock};
-use flowglass_model::{NodeView, PipelineView, RunId, Snapshot};
+use flowglass_model::{NodeView, PipelineId, PipelineView, RunId, Snapshot};
 use flowglass_store::Reader;
 
 use super::Format;
 use super::pick::pick;
-use super::table::{Align, Table};
-use super::words;
 use crate::console;
 use crate::exit::Exit;
+use crate::table::{Align, Table};
+use crate::words;
 
 /// Show one run: its state, nodes, errors and row ledger.
 #[derive(Debug, Args)]
@@ -36,8 +36,12 @@ pub(super) fn run(reader: &Reader, args: &ShowArgs) -> anyhow::Result<Exit> {
         Format::Ndjson => console::out(&format!("{}\n", serde_json::to_string(&snapshot)?))?,
         Format::Text => {
             let open = snapshot.run.times.ended_at.is_none();
-            let abandoned = open && !reader.is_attended(run)?;
-            console::out(&text(&snapshot, abandoned))?;
+            let beside = Beside {
+                // A run of which only its own events are told has no pipeline in its snapshot yet.
+                pipelines: reader.summary(run)?.map(|it| it.pipelines).unwrap_or_default(),
+                abandoned: open && !reader.is_attended(run)?,
+            };
+            console::out(&text(&snapshot, &beside))?;
         }
     }
     Ok(Exit::Done)
@@ -53,9 +57,15 @@ pub(super) fn snapshot_of(reader: &Reader, run: RunId) -> anyhow::Result<Snapsho
     Ok(snapshot)
 }
 
-fn text(snapshot: &Snapshot, abandoned: bool) -> String {
+/// What the store knows beside the run's own events.
+struct Beside {
+    pipelines: Vec<PipelineId>,
+    abandoned: bool,
+}
+
+fn text(snapshot: &Snapshot, beside: &Beside) -> String {
     let colour = words::colour();
-    let mut text = header(snapshot, abandoned, colour);
+    let mut text = header(snapshot, beside, colour);
     for pipeline in &snapshot.pipelines {
         if snapshot.pipelines.len() > 1 {
             let state = words::state(pipeline.times.state, colour);
@@ -71,10 +81,10 @@ fn text(snapshot: &Snapshot, abandoned: bool) -> String {
     text
 }
 
-fn header(snapshot: &Snapshot, abandoned: bool, colour: bool) -> String {
+fn header(snapshot: &Snapshot, beside: &Beside, colour: bool) -> String {
     let run = &snapshot.run;
     let now = SystemClock::new().now();
-    let names: Vec<_> = snapshot.pipelines.iter().map(|it| it.pipeline_id.as_str()).collect();
+    let names: Vec<_> = beside.pipelines.iter().map(PipelineId::as_str).collect();
     let mut facts: Vec<(&str, String)> = Vec::new();
     facts.push(("run", run.run_id.map(|it| it.to_string()).unwrap_or_default()));
     facts.push(("pipeline", names.join(" + ")));
@@ -100,7 +110,7 @@ fn header(snapshot: &Snapshot, abandoned: bool, colour: bool) -> String {
         facts.push(("error", words::printable(&format!("{}: {}", error.class, error.detail))));
         facts.push(("hint", error.hint.clone().unwrap_or_else(|| error.class.hint().to_owned())));
     }
-    if abandoned {
+    if beside.abandoned {
         let said = "its process is gone and never wrote the end; `flowglass run --resume` goes on";
         facts.push(("note", said.to_owned()));
     }

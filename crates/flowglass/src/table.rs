@@ -5,7 +5,7 @@ use unicode_width::UnicodeWidthStr;
 
 /// Where a column's cells stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Align {
+pub(crate) enum Align {
     /// Words.
     Left,
     /// Numbers.
@@ -14,23 +14,23 @@ pub(super) enum Align {
 
 /// A table while it is being filled.
 #[derive(Debug)]
-pub(super) struct Table {
+pub(crate) struct Table {
     columns: Vec<(&'static str, Align)>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    pub(super) fn new(columns: &[(&'static str, Align)]) -> Self {
+    pub(crate) fn new(columns: &[(&'static str, Align)]) -> Self {
         Self { columns: columns.to_vec(), rows: Vec::new() }
     }
 
     /// Adds a row; it has a cell for every column.
-    pub(super) fn row<const N: usize>(&mut self, cells: [String; N]) {
+    pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
         self.rows.push(cells.into());
     }
 
     /// The table with a line of heads. A column in which no row says anything is left out.
-    pub(super) fn render(&self) -> String {
+    pub(crate) fn render(&self) -> String {
         let speaks = |at: usize| self.cells(at).any(|it| !it.is_empty() && it != "-");
         let shown: Vec<usize> =
             (0..self.columns.len()).filter(|at| self.rows.is_empty() || speaks(*at)).collect();

@@ -7,13 +7,13 @@ use flowglass_model::{Counts, Reason, State};
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp, Unit};
 
 /// Whether colour helps: on a terminal, unless `NO_COLOR` (<https://no-color.org>) is set.
-pub(super) fn colour() -> bool {
+pub(crate) fn colour() -> bool {
     let refused = std::env::var_os("NO_COLOR").is_some_and(|it| !it.is_empty());
     std::io::stdout().is_terminal() && !refused
 }
 
 /// A state in the colour that it has everywhere.
-pub(super) fn state(state: Option<State>, colour: bool) -> String {
+pub(crate) fn state(state: Option<State>, colour: bool) -> String {
     let Some(state) = state else { return "-".to_owned() };
     let paint = match state {
         State::Complete => AnsiColor::Green,
@@ -30,17 +30,17 @@ pub(super) fn state(state: Option<State>, colour: bool) -> String {
 }
 
 /// A reason, unless it says nothing beyond the state.
-pub(super) fn reason(reason: Option<Reason>) -> String {
+pub(crate) fn reason(reason: Option<Reason>) -> String {
     reason.map_or_else(|| "-".to_owned(), |it| it.to_string())
 }
 
 /// An instant in UTC to the second.
-pub(super) fn instant(time: Option<Timestamp>) -> String {
+pub(crate) fn instant(time: Option<Timestamp>) -> String {
     time.map_or_else(|| "-".to_owned(), |it| it.strftime("%Y-%m-%d %H:%M:%SZ").to_string())
 }
 
 /// How long ago, in one unit.
-pub(super) fn ago(time: Option<Timestamp>, now: Timestamp) -> String {
+pub(crate) fn ago(time: Option<Timestamp>, now: Timestamp) -> String {
     let Some(time) = time else { return "-".to_owned() };
     let seconds = now.duration_since(time).as_secs();
     match seconds {
@@ -54,7 +54,7 @@ pub(super) fn ago(time: Option<Timestamp>, now: Timestamp) -> String {
 }
 
 /// A duration with three digits that matter.
-pub(super) fn duration(seconds: Option<f64>) -> String {
+pub(crate) fn duration(seconds: Option<f64>) -> String {
     let Some(seconds) = seconds else { return "-".to_owned() };
     match seconds {
         s if s < 0.000_999_5 => format!("{:.0} µs", s * 1e6),
@@ -74,7 +74,7 @@ pub(super) fn duration(seconds: Option<f64>) -> String {
 }
 
 /// A whole number with its thousands apart.
-pub(super) fn number(value: Option<u64>) -> String {
+pub(crate) fn number(value: Option<u64>) -> String {
     let Some(value) = value else { return "-".to_owned() };
     let digits = value.to_string();
     let mut said = String::new();
@@ -87,8 +87,19 @@ pub(super) fn number(value: Option<u64>) -> String {
     said
 }
 
+/// A rate in three digits: `950`, `12.3k`, `4.56M`.
+pub(crate) fn compact(value: f64) -> String {
+    match value {
+        v if v < 999.5 => format!("{v:.0}"),
+        v if v < 99_950.0 => format!("{:.1}k", v / 1e3),
+        v if v < 999_500.0 => format!("{:.0}k", v / 1e3),
+        v if v < 99_950_000.0 => format!("{:.2}M", v / 1e6),
+        v => format!("{:.0}M", v / 1e6),
+    }
+}
+
 /// Rows that came into targets; nothing when nobody counted.
-pub(super) fn rows_written(counts: &Counts) -> Option<u64> {
+pub(crate) fn rows_written(counts: &Counts) -> Option<u64> {
     match (counts.inserted, counts.updated) {
         (None, None) => None,
         (inserted, updated) => Some(inserted.unwrap_or(0) + updated.unwrap_or(0)),
@@ -97,7 +108,7 @@ pub(super) fn rows_written(counts: &Counts) -> Option<u64> {
 
 /// Text of others without anything that a terminal would obey: a log line must not be able to
 /// repaint the screen or to hide a part of itself.
-pub(super) fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars()
         .map(|it| match it {
             '\t' => '\t',
@@ -114,7 +125,7 @@ pub(super) fn printable(text: &str) -> String {
 ///
 /// # Errors
 /// Says what can be written.
-pub(super) fn parse_since(text: &str, now: Timestamp) -> Result<Timestamp, String> {
+pub(crate) fn parse_since(text: &str, now: Timestamp) -> Result<Timestamp, String> {
     if let Ok(time) = text.parse::<Timestamp>() {
         return Ok(time);
     }

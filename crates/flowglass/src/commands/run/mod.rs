@@ -1,0 +1,232 @@
+//! `flowglass run`: workflows from manifest to report, with a live view on a terminal.
+
+mod lines;
+mod live;
+mod resume;
+mod start;
+mod summary;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use flowglass_engine::{BuildContext, BuiltPipeline, RunJob, build, new_run_id};
+use flowglass_manifest::{Plan, Severity};
+use flowglass_model::{Reason, RunId, RunReport, State};
+
+use crate::console;
+use crate::exit::Exit;
+use crate::manifests::{ManifestArgs, check, complain};
+use crate::registry::registry;
+use crate::signals;
+
+pub(crate) use start::{Session, StoreArgs, header, traceparent};
+
+/// How to print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A live view and a table for people.
+    Text,
+    /// The run report on standard output, and nothing else there.
+    Json,
+    /// Every event on standard output, one a line.
+    Ndjson,
+}
+
+/// Run workflows to their end.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    flowglass run examples/orders/pipeline.yaml\n  \
+    flowglass run pipeline.yaml --select load_orders+ --param day=2026-11-21\n  \
+    flowglass run pipeline.yaml --format json > report.json\n  \
+    flowglass run --resume latest\n\n\
+    Exit codes: 0 complete, 1 failed, 2 bad usage or manifest, 130 interrupted.")]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    manifests: ManifestArgs,
+    #[command(flatten)]
+    store: StoreArgs,
+    /// Only these nodes: `node`, `+node` with all before it, `node+` with all after it; commas between.
+    #[arg(long, value_name = "NODES")]
+    select: Option<String>,
+    /// Go on from a run that did not complete: its id, the beginning of it, or `latest`. Without
+    /// FILE, the manifests that it was started with.
+    #[arg(long, value_name = "RUN")]
+    resume: Option<String>,
+    /// Write the evidence bundle (events, report, snapshot, logs, checksums) here at the end.
+    #[arg(long, value_name = "DIR")]
+    output_dir: Option<PathBuf>,
+    /// How to print.
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// What keeps the run from being made or told.
+pub(crate) async fn run(mut args: RunArgs) -> anyhow::Result<Exit> {
+    let session = Session::open(&args.store)?;
+    let resumed = match &args.resume {
+        None => None,
+        Some(given) => match resume::prepare(&session, given).await? {
+            Ok(resumed) => Some(resumed),
+            Err(said) => return Ok(refuse(&said)),
+        },
+    };
+    if let Some(resumed) = resumed.as_ref().filter(|_| args.manifests.files.is_empty()) {
+        args.manifests.files.clone_from(&resumed.manifests);
+    }
+    let registry = registry();
+    let loaded = check(&args.manifests, &registry, Severity::Error)?;
+    complain(&loaded.complaints);
+    if loaded.has_errors() {
+        return Ok(Exit::Usage);
+    }
+    let mut plans = loaded.plans;
+    if let Some(expression) = &args.select {
+        match select(&plans, expression) {
+            Ok(selected) => plans = selected,
+            Err(said) => return Ok(refuse(&said)),
+        }
+    }
+    if plans.is_empty() {
+        return Ok(refuse("the manifest holds no pipeline"));
+    }
+    if let Some(resumed) = &resumed {
+        resume::compare(resumed, &plans);
+    }
+    let run_id = new_run_id(session.clock.as_ref());
+    let scratch = session.scratch(run_id)?;
+    let mut pipelines = Vec::new();
+    for plan in &plans {
+        let done = resumed.as_ref().and_then(|it| it.known.done.get(plan.pipeline()));
+        let context = BuildContext {
+            registry: &registry,
+            around: session.around(plan.base_dir(), scratch.path()),
+            done_before: done.cloned().unwrap_or_default(),
+            through: None,
+        };
+        match build(plan, &context) {
+            Ok(pipeline) => pipelines.push(pipeline),
+            Err(errors) => {
+                for error in &errors {
+                    let (node, fault) = (&error.node, &error.fault);
+                    let said = format!("{}/{node}: {}", plan.pipeline(), fault.chain());
+                    console::say(&format!("error: {said}\n  hint: {}", fault.advice()));
+                }
+                return Ok(Exit::Usage);
+            }
+        }
+    }
+    let job = job(&args, &plans, pipelines, run_id, resumed.map(|it| it.known));
+    make(&args, &session, &plans, job).await
+}
+
+fn job(
+    args: &RunArgs,
+    plans: &[Plan],
+    pipelines: Vec<BuiltPipeline>,
+    run_id: RunId,
+    resumes: Option<flowglass_engine::Resumed>,
+) -> RunJob {
+    let mut attributes = start::header("cli");
+    let digests: Vec<_> = plans.iter().map(Plan::digest).collect();
+    attributes.insert("manifest_digest".to_owned(), digests.join("\n"));
+    let files =
+        args.manifests.files.iter().map(|it| {
+            std::path::absolute(it).unwrap_or_else(|_odd| it.clone()).display().to_string()
+        });
+    attributes.insert("manifests".to_owned(), files.collect::<Vec<_>>().join("\n"));
+    if let Some(selector) = &args.select {
+        attributes.insert("selector".to_owned(), selector.clone());
+    }
+    RunJob { run_id, pipelines, attributes, traceparent: start::traceparent(), resumes }
+}
+
+async fn make(
+    args: &RunArgs,
+    session: &Session,
+    plans: &[Plan],
+    job: RunJob,
+) -> anyhow::Result<Exit> {
+    let secrets = plans.iter().flat_map(|it| it.secrets().expose());
+    let mut history = session.history(flowglass_model::Redactor::new(secrets));
+    let view = match args.format {
+        Format::Ndjson => {
+            history.keeper.listen(Box::new(lines::Ndjson));
+            None
+        }
+        _ if console::is_live() => Some(live::Live::start(history.recorder.clone())),
+        Format::Text | Format::Json => {
+            history.keeper.listen(Box::new(lines::Plain::default()));
+            None
+        }
+    };
+    let (made, recorder) =
+        signals::stoppable(|stop| async move { history.run(&job, &stop).await }).await?;
+    if let Some(view) = view {
+        view.end().await;
+    }
+    let report = recorder.with_snapshot(RunReport::of);
+    drop(recorder);
+    if let Err(error) = made {
+        console::say(&format!("error: {:#}", error));
+        return Ok(Exit::Failed);
+    }
+    tell(args, session, &report)
+}
+
+fn tell(args: &RunArgs, session: &Session, report: &RunReport) -> anyhow::Result<Exit> {
+    match args.format {
+        Format::Json => console::out(&format!("{}\n", serde_json::to_string_pretty(report)?))?,
+        Format::Text => console::out(&summary::render(report, args.store.path()))?,
+        Format::Ndjson => {}
+    }
+    if let (Some(folder), Some(run)) = (&args.output_dir, report.run_id) {
+        drop(super::runs::write_bundle(&session.store.reader()?, run, folder)?);
+    }
+    let cancelled = report.nodes.iter().any(|it| it.reason == Some(Reason::Cancelled));
+    Ok(match (report.passed, report.status.as_str()) {
+        (true, _) => Exit::Done,
+        (false, "cancelled") => Exit::Interrupted,
+        (false, _) if cancelled && signals::was_asked() => Exit::Interrupted,
+        (false, _) => Exit::Failed,
+    })
+}
+
+fn refuse(said: &str) -> Exit {
+    console::say(&format!("error: {said}"));
+    Exit::Usage
+}
+
+/// The parts of the plans that the expression names. Each part has to name something in at least
+/// one of them.
+///
+/// # Errors
+/// What is wrong with the expression, in words.
+pub(crate) fn select(plans: &[Plan], expression: &str) -> Result<Vec<Plan>, String> {
+    let (mut selected, mut errors) = (Vec::new(), BTreeSet::new());
+    for plan in plans {
+        match plan.select(expression) {
+            Ok(part) => selected.push(part),
+            Err(said) => errors.extend(said.iter().map(ToString::to_string)),
+        }
+    }
+    if selected.is_empty() {
+        return Err(errors.into_iter().collect::<Vec<_>>().join("\nerror: "));
+    }
+    Ok(selected)
+}
+
+/// A word for a node's end that people see.
+fn mark(state: Option<State>) -> &'static str {
+    match state {
+        None => " ",
+        Some(State::Queued | State::Waiting) => "·",
+        Some(State::Running) => "▸",
+        Some(State::Complete) => "✓",
+        Some(State::Failed) => "✗",
+        Some(State::Skipped) => "-",
+    }
+}
