@@ -106,10 +106,6 @@ impl Work for CheckWork {
             }
         };
         at.stage_ends(&stage, to, None).await?;
-        if let Err(failure) = &result {
-            let said = format!("attempt {} failed: {}", at.number, failure.error.detail);
-            at.recorder.say(&at.scope, LogLevel::Error, said).await?;
-        }
         result
     }
 }

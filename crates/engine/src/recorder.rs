@@ -97,7 +97,8 @@ impl Recorder {
         look(&self.lock())
     }
 
-    /// Records one event; `fill` tells what happened.
+    /// Records one event; `fill` tells what happened. It must not ask this recorder anything: the
+    /// history is locked while it runs.
     ///
     /// # Errors
     /// [`RecordError`]; nothing was stored then.

@@ -99,10 +99,11 @@ pub async fn run(
     let ends: Vec<PipelineEnd> = join_all(runs).await.into_iter().collect::<Result<_, _>>()?;
     let end = worst(ends);
     let seconds = recorder.monotonic().saturating_sub(since).as_secs_f64();
+    let error = end.error.clone().filter(|it| !is_of_a_node(it, recorder));
     recorder
         .transition(&scope, Entity::Run, (end.state, end.reason), |it| {
             it.duration_seconds = Some(seconds);
-            it.error = end.error.clone().filter(|it| !is_of_a_node(it, recorder));
+            it.error = error;
         })
         .await?;
     recorder.flush().await;

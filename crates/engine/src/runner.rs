@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use flowglass_connect::Surroundings;
 use flowglass_model::{
-    Action, AssetRef, Edge, Entity, ErrorClass, ErrorInfo, EventKind, Graph, GraphNode, NodeId,
-    PipelineId, Reason, Scope, State,
+    Action, AssetRef, Edge, Entity, ErrorClass, ErrorInfo, EventKind, Graph, GraphNode, LogLevel,
+    NodeId, PipelineId, Reason, Scope, State,
 };
 use tokio::task::JoinSet;
 
@@ -314,6 +314,10 @@ impl<'a> PipelineRun<'a> {
         let Failure { facts, error, reason } = failure;
         let to = (State::Failed, reason);
         self.end_attempt(at, attempt, to, &facts, Some(error.clone())).await?;
+        if let Some(scope) = self.node_scope(at) {
+            let said = format!("attempt {attempt} failed: {}", error.detail);
+            self.recorder.say(&scope, LogLevel::Error, said).await?;
+        }
         let retry = self.pipeline.nodes.get(at).map(|it| &it.retry);
         let wait = retry.and_then(|it| it.wait_after(attempt, error.class, fastrand::f64()));
         if let Some(wait) = wait.filter(|_| !stopping) {

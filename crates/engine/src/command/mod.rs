@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use flowglass_connect::Fault;
-use flowglass_model::{ErrorClass, LogLevel, LogStream, Reason, State};
+use flowglass_model::{ErrorClass, LogStream, Reason, State};
 
 use crate::work::{Attempt, Facts, Failure, Finish, Work};
 
@@ -168,10 +168,6 @@ impl Work for CommandWork {
             Ok(finish) => finish.facts.counts,
             Err(failure) => failure.facts.counts,
         };
-        if let Err(failure) = &result {
-            let said = format!("attempt {} failed: {}", at.number, failure.error.detail);
-            at.recorder.say(&at.scope, LogLevel::Error, said).await?;
-        }
         at.stage_ends(&stage, to, counts).await?;
         result
     }

@@ -326,12 +326,7 @@ impl CopyWork {
 #[async_trait]
 impl Work for CopyWork {
     async fn attempt(&self, at: &Attempt) -> Result<Finish, Failure> {
-        let result = self.copy(at).await;
-        if let Err(failure) = &result {
-            let said = format!("attempt {} failed: {}", at.number, failure.error.detail);
-            at.recorder.say(&at.scope, LogLevel::Error, said).await?;
-        }
-        result
+        self.copy(at).await
     }
 }
 

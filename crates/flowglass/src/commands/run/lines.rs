@@ -43,7 +43,8 @@ fn line(event: &Event) -> Option<String> {
         (EventKind::Transition, Entity::Run) if event.to == Some(State::Queued) => {
             return Some(format!("{time} run {}", event.run_id));
         }
-        (EventKind::Log, _) => {
+        // What the engine says of a node as a whole stands in the node's own line already.
+        (EventKind::Log, Entity::Attempt) => {
             let log = event.log.as_ref()?;
             // The node's own output is in the log; what the engine warns of is worth a line.
             if log.stream != LogStream::Engine || log.level < LogLevel::Warn {
@@ -63,7 +64,9 @@ fn node_line(event: &Event) -> Option<String> {
         (State::Running, _) => Some("running".to_owned()),
         (State::Waiting, Reason::RetryBackoff) => {
             let wait = event.attributes.get("retry_in_seconds")?;
-            Some(format!("waiting: next attempt in {wait} s"))
+            let detail = event.error.as_ref().map(|it| it.detail.as_str()).unwrap_or_default();
+            let detail = words::printable(detail);
+            Some(format!("waiting for the next attempt in {wait} s: {detail}"))
         }
         (State::Queued | State::Waiting, _) => None,
         (State::Skipped, reason) => Some(format!("skipped ({reason})")),

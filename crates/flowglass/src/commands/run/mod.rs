@@ -10,9 +10,9 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use flowglass_engine::{BuildContext, BuiltPipeline, RunJob, build, new_run_id};
+use flowglass_engine::{BuildContext, BuiltPipeline, Resumed, RunJob, build, new_run_id};
 use flowglass_manifest::{Plan, Severity};
-use flowglass_model::{Reason, RunId, RunReport, State};
+use flowglass_model::{Reason, Redactor, RunId, RunReport, State};
 
 use crate::console;
 use crate::exit::Exit;
@@ -128,7 +128,7 @@ fn job(
     plans: &[Plan],
     pipelines: Vec<BuiltPipeline>,
     run_id: RunId,
-    resumes: Option<flowglass_engine::Resumed>,
+    resumes: Option<Resumed>,
 ) -> RunJob {
     let mut attributes = start::header("cli");
     let digests: Vec<_> = plans.iter().map(Plan::digest).collect();
@@ -151,7 +151,7 @@ async fn make(
     job: RunJob,
 ) -> anyhow::Result<Exit> {
     let secrets = plans.iter().flat_map(|it| it.secrets().expose());
-    let mut history = session.history(flowglass_model::Redactor::new(secrets));
+    let mut history = session.history(Redactor::new(secrets));
     let view = match args.format {
         Format::Ndjson => {
             history.keeper.listen(Box::new(lines::Ndjson));
