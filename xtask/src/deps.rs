@@ -50,7 +50,8 @@ const FOR_BENCHES: &[Need] = &[Need {
 }];
 
 /// What benchmarks are measured against, pinned, since a figure without a version says nothing.
-const PYTHON_PACKAGES: &[&str] = &["duckdb==2.0.0", "dlt[postgres]==1.31.0", "dpone==0.7.10"];
+const PYTHON_PACKAGES: &[&str] =
+    &["duckdb==2.0.0", "dlt[postgres,parquet]==1.31.0", "sqlalchemy==2.0.44", "dpone==0.7.10"];
 
 /// `deps [--check] [--bench]`.
 pub(crate) fn command(mut args: Args) -> Result<bool> {
