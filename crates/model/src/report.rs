@@ -202,6 +202,8 @@ impl RunResult {
         let extracted = sum.extracted.unwrap_or(0);
         #[expect(clippy::cast_precision_loss, reason = "a rate needs no more than 53 bits")]
         let throughput = if seconds > 0.0 { extracted as f64 / seconds } else { 0.0 };
+        // To the thousandth: more digits than were measured do not survive every reader of JSON.
+        let throughput = (throughput * 1e3).round() / 1e3;
         Self {
             status: status.to_owned(),
             extracted_rows: extracted,

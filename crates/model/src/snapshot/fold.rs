@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::asset::AssetRef;
 use crate::event::{Entity, Event, EventKind, Graph, LogLevel};
-use crate::ids::{NodeId, PipelineId, RunId, StageId};
+use crate::ids::{AttemptId, NodeId, PipelineId, RunId, StageId};
 use crate::state::{IllegalMove, Reason, State, transition};
 
 use super::views::{
@@ -91,7 +91,7 @@ impl Snapshot {
         match event.kind {
             EventKind::Transition => self.apply_transition(event)?,
             EventKind::Graph => self.apply_graph(event)?,
-            EventKind::Progress => self.apply_progress(event),
+            EventKind::Progress => self.apply_progress(event)?,
             EventKind::Log => self.apply_log(event)?,
             EventKind::Asset => self.apply_asset(event)?,
             EventKind::Ledger => self.apply_ledger(event)?,
@@ -182,14 +182,16 @@ impl Snapshot {
         Ok(())
     }
 
-    fn apply_progress(&mut self, event: &Event) {
-        let Some(node_id) = &event.node_id else { return };
+    fn apply_progress(&mut self, event: &Event) -> Result<(), ApplyError> {
+        let counts = event.counts.ok_or(missing(event, "counts"))?;
+        let Some(node_id) = &event.node_id else { return Ok(()) };
         let node = self.pipeline_mut(&event.pipeline_id).node_mut(node_id);
-        node.counts = event.counts.or(node.counts);
+        node.counts = Some(counts);
         let attempt = event.attempt_id.as_ref();
         if let Some(it) = node.attempts.iter_mut().find(|it| Some(&it.attempt_id) == attempt) {
-            it.counts = event.counts.or(it.counts);
+            it.counts = Some(counts);
         }
+        Ok(())
     }
 
     fn apply_log(&mut self, event: &Event) -> Result<(), ApplyError> {
@@ -260,6 +262,25 @@ fn missing(event: &Event, field: &'static str) -> ApplyError {
     ApplyError::Missing { seq: event.seq, field }
 }
 
+/// What a transition of the event's entity must say and this one does not.
+fn lacking(event: &Event) -> Option<&'static str> {
+    let depth = match event.entity {
+        Entity::Run | Entity::Pipeline => 0,
+        Entity::Node => 1,
+        Entity::Attempt => 2,
+        Entity::Stage => 3,
+        // A dataset stands where its node stands: it has no moves of its own.
+        Entity::Asset => return Some("entity that has states"),
+    };
+    let of_the_node = |it: &AttemptId| Some(&it.node) == event.node_id.as_ref();
+    let told = [
+        ("node_id", event.node_id.is_some()),
+        ("attempt_id of the node", event.attempt_id.as_ref().is_some_and(of_the_node)),
+        ("stage_id", event.stage_id.is_some()),
+    ];
+    told.into_iter().take(depth).find(|(_, is_told)| !is_told).map(|(field, _)| field)
+}
+
 /// A move that has been found legal.
 struct Change<'a> {
     event: &'a Event,
@@ -270,17 +291,7 @@ struct Change<'a> {
 
 impl<'a> Change<'a> {
     fn checked(event: &'a Event, known: Option<State>) -> Result<Self, ApplyError> {
-        let needs = |entity: Entity| -> Option<&'static str> {
-            match entity {
-                Entity::Run | Entity::Pipeline | Entity::Asset => None,
-                Entity::Node => event.node_id.is_none().then_some("node_id"),
-                Entity::Attempt => event.attempt_id.is_none().then_some("attempt_id"),
-                Entity::Stage => {
-                    (event.attempt_id.is_none() || event.stage_id.is_none()).then_some("stage_id")
-                }
-            }
-        };
-        if let Some(field) = needs(event.entity) {
+        if let Some(field) = lacking(event) {
             return Err(missing(event, field));
         }
         let to = event.to.ok_or(missing(event, "to"))?;
@@ -331,7 +342,7 @@ impl PipelineView {
     /// The node's view.
     #[must_use]
     pub fn node(&self, id: &NodeId) -> Option<&NodeView> {
-        let at = match self.node_at.get(id) {
+        let at = match self.node_at.0.get(id) {
             Some(at) => Some(*at),
             // A snapshot that was read from JSON has no index until its next event.
             None => self.nodes.iter().position(|it| it.node_id == *id),
@@ -449,12 +460,12 @@ impl PipelineView {
     }
 
     pub(super) fn node_mut(&mut self, id: &NodeId) -> &mut NodeView {
-        if self.node_at.len() != self.nodes.len() {
+        if self.node_at.0.len() != self.nodes.len() {
             let ids = self.nodes.iter().map(|it| it.node_id.clone());
-            self.node_at = ids.enumerate().map(|(at, id)| (id, at)).collect();
+            self.node_at.0 = ids.enumerate().map(|(at, id)| (id, at)).collect();
         }
         let next = self.nodes.len();
-        let at = *self.node_at.entry(id.clone()).or_insert(next);
+        let at = *self.node_at.0.entry(id.clone()).or_insert(next);
         if at == next {
             self.nodes.push(NodeView {
                 node_id: id.clone(),
@@ -473,12 +484,12 @@ impl PipelineView {
     }
 
     fn asset_mut(&mut self, asset: &AssetRef) -> &mut AssetView {
-        if self.asset_at.len() != self.assets.len() {
+        if self.asset_at.0.len() != self.assets.len() {
             let ids = self.assets.iter().map(|it| it.asset_id.clone());
-            self.asset_at = ids.enumerate().map(|(at, id)| (id, at)).collect();
+            self.asset_at.0 = ids.enumerate().map(|(at, id)| (id, at)).collect();
         }
         let next = self.assets.len();
-        let at = *self.asset_at.entry(asset.id()).or_insert(next);
+        let at = *self.asset_at.0.entry(asset.id()).or_insert(next);
         if at == next {
             self.assets.push(AssetView {
                 asset_id: asset.id(),
@@ -527,6 +538,12 @@ fn apply_attempt(node: &mut NodeView, event: &Event, change: &Change<'_>) {
     node.last_error = event.error.clone().or(node.last_error.take());
 }
 
+/// No finer than clocks are. A sum in binary grows digits that nobody measured, and that a reader of
+/// decimal text may not get back to the last one: the folds of two readers would drift apart.
+fn to_nanoseconds(seconds: f64) -> f64 {
+    (seconds * 1e9).round() / 1e9
+}
+
 impl StageTotal {
     fn take(&mut self, event: &Event, change: &Change<'_>) {
         self.states.shift(change.from, change.to);
@@ -535,10 +552,10 @@ impl StageTotal {
         }
         if let Some(seconds) = event.duration_seconds {
             self.timed += 1;
-            self.duration_seconds_total += seconds;
+            self.duration_seconds_total = to_nanoseconds(self.duration_seconds_total + seconds);
             #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^53 stages")]
             let timed = self.timed as f64;
-            self.duration_seconds_mean = self.duration_seconds_total / timed;
+            self.duration_seconds_mean = to_nanoseconds(self.duration_seconds_total / timed);
         }
         if let Some(counts) = event.counts {
             let moved = counts.inserted.unwrap_or(0) + counts.updated.unwrap_or(0);

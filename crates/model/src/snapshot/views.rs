@@ -182,9 +182,26 @@ pub struct PipelineView {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<String, String>,
     #[serde(skip)]
-    pub(super) node_at: HashMap<NodeId, usize>,
+    pub(super) node_at: Places<NodeId>,
     #[serde(skip)]
-    pub(super) asset_at: HashMap<String, usize>,
+    pub(super) asset_at: Places<String>,
+}
+
+/// Where things stand in a list beside it. It holds nothing that the list does not say, and a
+/// snapshot that was read back has none before its next event: so all are equal.
+#[derive(Debug, Clone)]
+pub(super) struct Places<K>(pub(super) HashMap<K, usize>);
+
+impl<K> Default for Places<K> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<K> PartialEq for Places<K> {
+    fn eq(&self, _other: &Self) -> bool {
+        true
+    }
 }
 
 /// A node with all its attempts.
