@@ -8,7 +8,7 @@ use std::time::Duration;
 use flowglass_connect::{Clock, EventLog, Fault};
 use flowglass_model::{
     ApplyError, Entity, ErrorClass, ErrorInfo, Event, EventKind, LogLevel, LogLine, LogStream,
-    Reason, Redactor, Scope, Snapshot, Stamp, State,
+    Reason, Redactor, Scope, Snapshot, Stamp, State, whole_nanoseconds,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -118,6 +118,7 @@ impl Recorder {
         if kind == EventKind::Transition {
             event.from = history.state_of(&event);
         }
+        event.duration_seconds = event.duration_seconds.map(whole_nanoseconds);
         self.redactor.event(&mut event);
         history.apply(&event)?;
         place.send(Order::Keep(Box::new(event)));

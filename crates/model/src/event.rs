@@ -221,7 +221,8 @@ pub struct Event {
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
-    /// Seconds from start to end by a monotonic clock, at the end of an entity; never negative.
+    /// Seconds from start to end by a monotonic clock, at the end of an entity; never negative, in
+    /// whole nanoseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_seconds: Option<f64>,
     /// The exit code of a command that exited.
@@ -416,6 +417,14 @@ impl Event {
     pub fn from_line(line: &str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(line)
     }
+}
+
+/// Seconds, no finer than clocks are. A duration in binary has digits that nobody measured, and
+/// that a reader of decimal text may not get back to the last one: what was folded live and what is
+/// folded from the log would differ. Exact up to 104 days.
+#[must_use]
+pub fn whole_nanoseconds(seconds: f64) -> f64 {
+    (seconds * 1e9).round() / 1e9
 }
 
 fn with_nanoseconds<S: Serializer>(time: &Timestamp, to: S) -> Result<S::Ok, S::Error> {

@@ -17,7 +17,7 @@ pub use counts::Counts;
 pub use error_class::{ErrorClass, Policy};
 pub use event::{
     Action, EVENT_SCHEMA, Edge, Entity, ErrorInfo, Event, EventKind, Graph, GraphNode, LogLevel,
-    LogLine, LogStream, Scope, Stamp, TraceRef,
+    LogLine, LogStream, Scope, Stamp, TraceRef, whole_nanoseconds,
 };
 pub use ids::{
     AttemptId, BadHexId, BadRunId, BadSlug, NodeId, PipelineId, RunId, SLUG_LENGTH_MAX, SpanId,

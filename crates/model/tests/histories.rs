@@ -9,7 +9,7 @@ use std::time::Duration;
 use flowglass_model::{
     Action, AssetRef, Counts, Edge, Entity, ErrorClass, ErrorInfo, Event, EventKind, Graph,
     GraphNode, LedgerEntry, LogLevel, LogLine, LogStream, NodeId, PipelineId, Reason, RunId, Scope,
-    StageId, Stamp, State,
+    StageId, Stamp, State, whole_nanoseconds,
 };
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -133,7 +133,8 @@ impl Teller {
             }
             if to.is_final() && tape.below(4) > 0 {
                 let nanos = 1_000_003 * tape.below(9_000) as u64;
-                event.duration_seconds = Some(Duration::from_nanos(nanos).as_secs_f64());
+                event.duration_seconds =
+                    Some(whole_nanoseconds(Duration::from_nanos(nanos).as_secs_f64()));
             }
             fill(event, tape);
         });

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::asset::AssetRef;
-use crate::event::{Entity, Event, EventKind, Graph, LogLevel};
+use crate::event::{Entity, Event, EventKind, Graph, LogLevel, whole_nanoseconds};
 use crate::ids::{AttemptId, NodeId, PipelineId, RunId, StageId};
 use crate::state::{IllegalMove, Reason, State, transition};
 
@@ -538,12 +538,6 @@ fn apply_attempt(node: &mut NodeView, event: &Event, change: &Change<'_>) {
     node.last_error = event.error.clone().or(node.last_error.take());
 }
 
-/// No finer than clocks are. A sum in binary grows digits that nobody measured, and that a reader of
-/// decimal text may not get back to the last one: the folds of two readers would drift apart.
-fn to_nanoseconds(seconds: f64) -> f64 {
-    (seconds * 1e9).round() / 1e9
-}
-
 impl StageTotal {
     fn take(&mut self, event: &Event, change: &Change<'_>) {
         self.states.shift(change.from, change.to);
@@ -552,10 +546,10 @@ impl StageTotal {
         }
         if let Some(seconds) = event.duration_seconds {
             self.timed += 1;
-            self.duration_seconds_total = to_nanoseconds(self.duration_seconds_total + seconds);
+            self.duration_seconds_total = whole_nanoseconds(self.duration_seconds_total + seconds);
             #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^53 stages")]
             let timed = self.timed as f64;
-            self.duration_seconds_mean = to_nanoseconds(self.duration_seconds_total / timed);
+            self.duration_seconds_mean = whole_nanoseconds(self.duration_seconds_total / timed);
         }
         if let Some(counts) = event.counts {
             let moved = counts.inserted.unwrap_or(0) + counts.updated.unwrap_or(0);
