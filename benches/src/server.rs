@@ -35,9 +35,9 @@ impl Server {
         Ok(server)
     }
 
-    /// Where the one database of the benchmarks is.
+    /// Where the one database of the benchmarks is. The server asks for no password; dlt wants one.
     pub(crate) fn dsn(&self) -> String {
-        format!("postgresql://postgres@127.0.0.1:{}/postgres", self.postgres.port())
+        format!("postgresql://postgres:unused@127.0.0.1:{}/postgres", self.postgres.port())
     }
 
     /// `psql` on the database, with statements or meta commands to come.
