@@ -33,7 +33,22 @@ pub(super) fn fault(error: &DataFusionError, during: During, names: &Names) -> F
 
 /// Whether memory was short, as opposed to disk.
 pub(super) fn memory_is_short(error: &DataFusionError) -> bool {
-    matches!(error.find_root(), DataFusionError::ResourcesExhausted(said) if !is_about_disk(said))
+    matches!(root(error), DataFusionError::ResourcesExhausted(said) if !is_about_disk(said))
+}
+
+/// The error under its wrappings.
+fn root(error: &DataFusionError) -> &DataFusionError {
+    match error {
+        DataFusionError::Diagnostic(_, inner) | DataFusionError::Context(_, inner) => root(inner),
+        DataFusionError::Shared(inner) => root(inner),
+        DataFusionError::Collection(all) => all.first().map_or(error, root),
+        DataFusionError::External(inner) => inner.downcast_ref().map_or(error, root),
+        DataFusionError::ArrowError(inner, _) => match inner.as_ref() {
+            ArrowError::ExternalError(inner) => inner.downcast_ref().map_or(error, root),
+            _ => error,
+        },
+        _ => error,
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -170,8 +185,20 @@ fn exhausted(said: &str) -> Fault {
             "the query's spilled rows fill the scratch folder",
         );
     }
-    Fault::new(ErrorClass::TooLarge, "the query needs more memory than it may have")
+    let mut what = "the query needs more memory than it may have".to_owned();
+    if let Some(operator) = operator(said) {
+        what.push_str(&format!(" ({operator})"));
+    }
+    Fault::new(ErrorClass::TooLarge, what)
         .hint("group or join fewer rows at a time; several distinct aggregates, cross joins and joins without `=` cannot spill to disk")
+}
+
+/// Who asked for memory in vain: the word in `… for ExternalSorter[0] with …`.
+fn operator(said: &str) -> Option<&str> {
+    let (_, after) = said.split_once("allocate additional ")?;
+    let (_, after) = after.split_once(" for ")?;
+    let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_')?;
+    after.get(..end).filter(|name| !name.is_empty())
 }
 
 fn is_about_disk(said: &str) -> bool {

