@@ -19,7 +19,17 @@ struct Printed {
 }
 
 /// Everything that is printed. A new entry is one line here; `generate` then writes the file.
-const PRINTED: &[Printed] = &[];
+const PRINTED: &[Printed] = &[
+    Printed { args: &["schema", "manifest"], path: "schemas/manifest.v1.json" },
+    Printed { args: &["schema", "event"], path: "schemas/event.v1.json" },
+    Printed { args: &["schema", "snapshot"], path: "schemas/snapshot.v1.json" },
+    Printed { args: &["schema", "run-report"], path: "schemas/run-report.v1.json" },
+    Printed { args: &["generate", "docs", "cli"], path: "docs/src/reference/cli.md" },
+    Printed { args: &["generate", "docs", "manifest"], path: "docs/src/reference/manifest.md" },
+    Printed { args: &["generate", "docs", "metrics"], path: "docs/src/reference/metrics.md" },
+    Printed { args: &["generate", "docs", "exit-codes"], path: "docs/src/reference/exit-codes.md" },
+    Printed { args: &["generate", "docs", "errors"], path: "docs/src/reference/errors.md" },
+];
 
 /// `generate [--check]`.
 pub(crate) fn command(mut args: Args) -> Result<bool> {

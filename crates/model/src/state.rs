@@ -207,16 +207,18 @@ mod tests {
                 })
                 .map(State::name)
                 .collect();
-            table += &format!("{} -> {}\n", from.map_or("-", State::name), to.join(" "));
+            let line = format!("{} -> {}", from.map_or("-", State::name), to.join(" "));
+            table += line.trim_end();
+            table += "\n";
         }
         insta::assert_snapshot!(table, @r"
         - -> queued waiting running skipped
         queued -> queued waiting running failed skipped
         waiting -> queued waiting running failed skipped
         running -> waiting running complete failed
-        complete -> 
-        failed -> 
-        skipped -> 
+        complete ->
+        failed ->
+        skipped ->
         ");
     }
 

@@ -143,7 +143,7 @@ fn rust(path: &str, source: &str, found: &mut Vec<(usize, String)>) {
         }
     }
     let name = path.rsplit('/').next().unwrap_or(path);
-    if path.contains("/src/") && ["lib.rs", "mod.rs"].contains(&name) {
+    if path.contains("/src/") && name == "lib.rs" {
         let (front, _) = code
             .split_at_checked(tests.map_or(code.len(), |(start, _)| start))
             .unwrap_or((&code, ""));
