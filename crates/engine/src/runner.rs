@@ -141,6 +141,9 @@ impl<'a> PipelineRun<'a> {
     pub async fn drive(mut self) -> Result<PipelineEnd, RecordError> {
         let since = self.recorder.monotonic();
         self.announce().await?;
+        // A run is known before its first work begins: were it killed now, whoever comes next must
+        // find it and not do its work a second time.
+        self.recorder.flush().await;
         let steps = self.schedule.begin();
         self.carry_out(steps).await?;
         let stop = self.stop.clone();
