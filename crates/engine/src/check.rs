@@ -9,6 +9,7 @@ use flowglass_model::{Counts, Entity, ErrorClass, EventKind, LogLevel, Reason, S
 
 use crate::checks::{CheckResult, Rule, Severity, evaluate};
 use crate::recorder::RecordError;
+use crate::stop::StopCause;
 use crate::work::{Attempt, Facts, Failure, Finish, Work};
 
 /// The work of a check node.
@@ -102,7 +103,7 @@ impl Work for CheckWork {
             Ok(finish) if finish.warning => (State::Complete, Reason::Warning),
             Ok(_) => (State::Complete, Reason::Ok),
             Err(failure) => {
-                (State::Failed, at.stop.cause().map_or(failure.reason, |it| it.reason()))
+                (State::Failed, at.stop.cause().map_or(failure.reason, StopCause::reason))
             }
         };
         at.stage_ends(&stage, to, None).await?;

@@ -21,6 +21,7 @@ use flowglass_model::{
 };
 
 use crate::recorder::RecordError;
+use crate::stop::StopCause;
 use crate::work::{Attempt, Facts, Failure, Finish, Work};
 
 pub use columns::{ColumnMap, ColumnRule};
@@ -183,7 +184,7 @@ impl CopyWork {
         let (to, load_counts) = match &result {
             Ok(outcome) => ((State::Complete, Reason::Ok), counts_of(outcome)),
             Err(failure) => {
-                let reason = at.stop.cause().map_or(failure.reason, |it| it.reason());
+                let reason = at.stop.cause().map_or(failure.reason, StopCause::reason);
                 ((State::Failed, reason), Counts::default())
             }
         };
@@ -341,7 +342,7 @@ fn counts_of(outcome: &Outcome) -> Counts {
     }
 }
 
-fn stopped(cause: crate::stop::StopCause) -> Failure {
+fn stopped(cause: StopCause) -> Failure {
     Failure { facts: Facts::default(), error: cause.error(), reason: cause.reason() }
 }
 
