@@ -32,13 +32,13 @@ impl Checked {
     /// The rule that brings the checked operators into a plan.
     pub(super) fn rule() -> impl AnalyzerRule + Send + Sync {
         Rule {
-            plus: Arc::new(Self::new(Operator::Plus)),
-            minus: Arc::new(Self::new(Operator::Minus)),
-            times: Arc::new(Self::new(Operator::Multiply)),
+            plus: Arc::new(Self::function(Operator::Plus)),
+            minus: Arc::new(Self::function(Operator::Minus)),
+            times: Arc::new(Self::function(Operator::Multiply)),
         }
     }
 
-    fn new(operator: Operator) -> ScalarUDF {
+    fn function(operator: Operator) -> ScalarUDF {
         ScalarUDF::new_from_impl(Self {
             operator,
             signature: Signature::any(2, Volatility::Immutable),

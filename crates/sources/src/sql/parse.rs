@@ -126,7 +126,7 @@ fn bounded(tokens: &[TokenWithSpan]) -> Result<(), Fault> {
                 _ => {}
             },
             Token::Plus | Token::Minus | Token::Mul | Token::Div | Token::StringConcat => {
-                chain += 1
+                chain += 1;
             }
             _ => {}
         }
