@@ -16,7 +16,6 @@ use async_trait::async_trait;
 use flowglass_connect::Fault;
 use flowglass_model::{ErrorClass, LogStream, Reason, State};
 
-use crate::stop::StopCause;
 use crate::work::{Attempt, Facts, Failure, Finish, Work};
 
 use channel::Channel;
@@ -87,17 +86,17 @@ impl CommandWork {
         env
     }
 
-    /// Waits for the process, asking it to stop when the attempt is asked to.
-    async fn wait(&self, at: &Attempt, process: &mut Process) -> Result<Ended, Fault> {
+    /// Waits for the process, asking it to stop when the attempt is asked to; says whether it was.
+    async fn wait(&self, at: &Attempt, process: &mut Process) -> Result<(Ended, bool), Fault> {
         tokio::select! {
-            ended = process.ended() => return ended,
+            ended = process.ended() => return Ok((ended?, false)),
             _cause = at.stop.asked() => process.terminate(),
         }
         tokio::select! {
-            ended = process.ended() => return ended,
+            ended = process.ended() => return Ok((ended?, true)),
             () = tokio::time::sleep(self.spec.stop_grace) => process.kill(),
         }
-        process.ended().await
+        Ok((process.ended().await?, true))
     }
 
     async fn run(&self, at: &Attempt) -> Result<Finish, Failure> {
@@ -110,7 +109,7 @@ impl CommandWork {
         process.sweep();
         capture.finish(DRAIN_AFTER_END).await?;
         let told = listening.finish().await?;
-        let ended = ended?;
+        let (ended, stopped) = ended?;
         let mut facts = Facts {
             exit_code: ended.exit_code,
             signal: ended.signal.clone(),
@@ -123,10 +122,15 @@ impl CommandWork {
             .attributes
             .insert("cpu_seconds".to_owned(), format!("{:.6}", ended.cpu.as_secs_f64()));
         facts.attributes.insert("peak_rss_bytes".to_owned(), ended.peak_rss_bytes.to_string());
+        if stopped {
+            // Whatever its exit code says: a program that ends well when it is asked to end has not
+            // done its work, and a resumed run must not take it as done.
+            let cause = at.stop.cause().unwrap_or(StopCause::Cancelled);
+            return Err(Failure { facts, error: cause.error(), reason: cause.reason() });
+        }
         self.judge(&ended, facts)
     }
 
-    #[expect(clippy::result_large_err, reason = "once an attempt, and every caller boxes it")]
     fn judge(&self, ended: &Ended, facts: Facts) -> Result<Finish, Failure> {
         let listed = |codes: &BTreeSet<u8>| {
             ended
@@ -163,7 +167,7 @@ impl Work for CommandWork {
             Ok(finish) if finish.warning => (State::Complete, Reason::Warning),
             Ok(_) => (State::Complete, Reason::Ok),
             Err(failure) => {
-                (State::Failed, at.stop.cause().map_or(failure.reason, StopCause::reason))
+                (State::Failed, at.stop.cause().map_or(failure.reason, |it| it.reason()))
             }
         };
         let counts = match &result {
