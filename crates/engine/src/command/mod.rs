@@ -16,6 +16,7 @@ use async_trait::async_trait;
 use flowglass_connect::Fault;
 use flowglass_model::{ErrorClass, LogStream, Reason, State};
 
+use crate::stop::StopCause;
 use crate::work::{Attempt, Facts, Failure, Finish, Work};
 
 use channel::Channel;
@@ -131,6 +132,7 @@ impl CommandWork {
         self.judge(&ended, facts)
     }
 
+    #[expect(clippy::result_large_err, reason = "once an attempt, and every caller boxes it")]
     fn judge(&self, ended: &Ended, facts: Facts) -> Result<Finish, Failure> {
         let listed = |codes: &BTreeSet<u8>| {
             ended
@@ -167,7 +169,7 @@ impl Work for CommandWork {
             Ok(finish) if finish.warning => (State::Complete, Reason::Warning),
             Ok(_) => (State::Complete, Reason::Ok),
             Err(failure) => {
-                (State::Failed, at.stop.cause().map_or(failure.reason, |it| it.reason()))
+                (State::Failed, at.stop.cause().map_or(failure.reason, StopCause::reason))
             }
         };
         let counts = match &result {
