@@ -107,7 +107,8 @@ pub async fn run(
         })
         .await?;
     recorder.flush().await;
-    Ok(end)
+    // The last events may have found no room: then nobody who asks later would see this end.
+    if recorder.log_fault().is_some() { Err(RecordError::LogGone) } else { Ok(end) }
 }
 
 /// Whether a node's own error says this already.

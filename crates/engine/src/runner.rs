@@ -8,7 +8,7 @@ use std::time::Duration;
 use flowglass_connect::Surroundings;
 use flowglass_model::{
     Action, AssetRef, Edge, Entity, ErrorClass, ErrorInfo, EventKind, Graph, GraphNode, LogLevel,
-    NodeId, PipelineId, Reason, Scope, State,
+    NodeId, PipelineId, Reason, Scope, StageId, StageView, State,
 };
 use tokio::task::JoinSet;
 
@@ -139,6 +139,15 @@ impl<'a> PipelineRun<'a> {
     /// # Errors
     /// When the history takes no more events; everything that ran has been stopped then.
     pub async fn drive(mut self) -> Result<PipelineEnd, RecordError> {
+        let ended = self.until_the_end().await;
+        if ended.is_err() {
+            // Nobody could say any more what it does.
+            self.tasks.shutdown().await;
+        }
+        ended
+    }
+
+    async fn until_the_end(&mut self) -> Result<PipelineEnd, RecordError> {
         let since = self.recorder.monotonic();
         self.announce().await?;
         // A run is known before its first work begins: were it killed now, whoever comes next must
@@ -153,19 +162,21 @@ impl<'a> PipelineRun<'a> {
         let (mut stopping, mut late) = (false, false);
         while !(self.schedule.is_done() && self.tasks.is_empty()) {
             tokio::select! {
-                Some(brought) = self.tasks.join_next_with_id() => {
-                    let brought = self.brought(brought);
-                    self.take(brought, stopping).await?;
-                }
+                // A stop is heard before anything else, so that nothing new starts after it.
+                biased;
                 cause = stop.asked(), if !stopping => {
                     stopping = true;
                     self.cancel_rest(cause).await?;
                 }
+                _fault = recorder.log_failed(), if !stopping => stop.ask(StopCause::Infra),
                 () = &mut deadline, if !late => {
                     late = true;
                     stop.ask(StopCause::RunTimeout);
                 }
-                _fault = recorder.log_failed(), if !stopping => stop.ask(StopCause::Infra),
+                Some(brought) = self.tasks.join_next_with_id() => {
+                    let brought = self.brought(brought);
+                    self.take(brought, stopping).await?;
+                }
             }
         }
         self.finish(since).await
@@ -358,6 +369,7 @@ impl<'a> PipelineRun<'a> {
         error: Option<ErrorInfo>,
     ) -> Result<(), RecordError> {
         let Some(scope) = self.node_scope(at).map(|it| it.attempt(attempt)) else { return Ok(()) };
+        self.end_stages(&scope, to).await?;
         let seconds = facts.attributes.get(ATTEMPT_SECONDS).and_then(|it| it.parse().ok());
         let facts = facts.clone();
         self.recorder
@@ -373,6 +385,24 @@ impl<'a> PipelineRun<'a> {
                 it.attributes.remove(ATTEMPT_SECONDS);
             })
             .await
+    }
+
+    /// Ends the stages that the attempt left open, because it panicked for instance.
+    async fn end_stages(&self, scope: &Scope, to: (State, Reason)) -> Result<(), RecordError> {
+        let open: Vec<StageId> = self.recorder.with_snapshot(|it| {
+            let node = it.pipeline(&scope.pipeline_id).zip(scope.node_id.as_ref());
+            let node = node.and_then(|(pipeline, id)| pipeline.node(id));
+            let attempts = node.map(|it| it.attempts.as_slice()).unwrap_or_default();
+            let own = attempts.iter().filter(|it| Some(it.attempt_id.number) == scope.attempt);
+            let stages = own.flat_map(|it| &it.stages);
+            let is_open = |it: &&StageView| !it.times.state.is_some_and(State::is_final);
+            stages.filter(is_open).map(|it| it.stage_id.clone()).collect()
+        });
+        for stage in open {
+            let scope = scope.stage(stage);
+            self.recorder.transition(&scope, Entity::Stage, to, |_| {}).await?;
+        }
+        Ok(())
     }
 
     async fn end_node(
@@ -416,7 +446,7 @@ impl<'a> PipelineRun<'a> {
         self.recorder.transition(&scope, Entity::Pipeline, cancelling, |_| {}).await
     }
 
-    async fn finish(self, since: Duration) -> Result<PipelineEnd, RecordError> {
+    async fn finish(&self, since: Duration) -> Result<PipelineEnd, RecordError> {
         let (state, reason) = match (&self.failed, self.stop.cause(), self.warned) {
             (_, Some(cause), _) => (State::Failed, cause.reason()),
             (Some(error), None, _) if error.class == ErrorClass::Check => {
@@ -426,7 +456,9 @@ impl<'a> PipelineRun<'a> {
             (None, None, true) => (State::Complete, Reason::Warning),
             (None, None, false) => (State::Complete, Reason::Ok),
         };
-        let error = self.failed.clone().filter(|_| state == State::Failed);
+        // Asked to stop when all was done but the last word: failed, and it says why.
+        let stopped = || self.stop.cause().map(StopCause::error);
+        let error = self.failed.clone().or_else(stopped).filter(|_| state == State::Failed);
         let seconds = self.recorder.monotonic().saturating_sub(since).as_secs_f64();
         self.recorder
             .transition(&self.scope, Entity::Pipeline, (state, reason), |it| {

@@ -300,7 +300,7 @@ mod tests {
     }
 
     /// Runs a random graph to its end, ending running nodes in a random order.
-    fn drive(needs: Vec<Vec<usize>>, fails: &[bool], parallel: usize, picks: &[usize]) {
+    fn drive(needs: &[Vec<usize>], fails: &[bool], parallel: usize, picks: &[usize]) {
         let when = [When::OnSuccess, When::OnFailure, When::Always];
         let tasks: Vec<Task> = needs
             .iter()
@@ -341,13 +341,13 @@ mod tests {
             parallel in 1_usize..6,
             picks in prop::collection::vec(any::<usize>(), 1..50),
         ) {
-            let needs = raw.iter().enumerate().map(|(at, needs)| {
+            let needs: Vec<Vec<usize>> = raw.iter().enumerate().map(|(at, needs)| {
                 let mut needs: Vec<usize> = needs.iter().filter(|_| at > 0).map(|it| it % at.max(1)).collect();
                 needs.sort_unstable();
                 needs.dedup();
                 needs
             }).collect();
-            drive(needs, &fails, parallel, &picks);
+            drive(&needs, &fails, parallel, &picks);
         }
     }
 }

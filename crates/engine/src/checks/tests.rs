@@ -183,8 +183,10 @@ async fn data_that_cannot_be_read_is_a_fault_and_not_a_broken_rule() {
     assert_eq!(fault.class(), ErrorClass::Malformed);
 }
 
-/// A value of a small set, or null, so that repeats and misses are common.
-fn cells() -> impl Strategy<Value = Vec<(Option<i64>, Option<String>)>> {
+type Row = (Option<i64>, Option<String>);
+
+/// Values of a small set, or null, so that repeats and misses are common.
+fn cells() -> impl Strategy<Value = Vec<Row>> {
     let text = prop::option::weighted(0.8, prop::sample::select(vec!["a", "b", "it's", "ä\"", ""]));
     prop::collection::vec(
         (prop::option::weighted(0.8, -3_i64..6), text.prop_map(|it| it.map(s))),
@@ -210,6 +212,9 @@ fn asked(
     results.iter().map(|it| (it.rows_checked, it.rows_offending)).collect()
 }
 
+/// A row of the random tables.
+type Cells = (Option<i64>, Option<String>);
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
@@ -219,7 +224,7 @@ proptest! {
         there in prop::collection::vec(-3_i64..6, 0..6),
         (low, high) in (-3_i64..6, -3_i64..6),
     ) {
-        let count = |fits: &dyn Fn(&(Option<i64>, Option<String>)) -> bool| rows.iter().filter(|row| fits(row)).count() as u64;
+        let count = |fits: &dyn Fn(&Row) -> bool| rows.iter().filter(|row| fits(row)).count() as u64;
         let numbers = count(&|row| row.0.is_some());
         let mut groups: HashMap<(i64, &str), u64> = HashMap::new();
         for (number, text) in &rows {

@@ -24,10 +24,6 @@ use output::Capture;
 pub use process::signal_number;
 use process::{Ended, Process};
 
-/// How long what a command left in its pipes is waited for after it ended: something that it
-/// started in the background may hold them open for good.
-const DRAIN_AFTER_END: Duration = Duration::from_millis(500);
-
 /// A command to run.
 #[derive(Clone)]
 pub struct CommandSpec {
@@ -108,7 +104,7 @@ impl CommandWork {
         let listening = channel.listen(at.clone());
         let ended = self.wait(at, &mut process).await;
         process.sweep();
-        capture.finish(DRAIN_AFTER_END).await?;
+        capture.finish().await?;
         let told = listening.finish().await?;
         let (ended, stopped) = ended?;
         let mut facts = Facts {

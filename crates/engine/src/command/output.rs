@@ -1,6 +1,7 @@
 //! Captures a command's output as `log` events, line by line. Bounded: a flood is thinned, and how
 //! many lines were left out is counted and said.
 
+use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use flowglass_model::{Entity, EventKind, LogLevel, LogLine, LogStream};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::unix::pipe;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use crate::recorder::RecordError;
 use crate::work::Attempt;
@@ -27,9 +29,14 @@ const BURST_LINES_MAX: f64 = 20_000.0;
 /// Lines a second that each stream may go on with.
 const LINES_PER_SECOND_MAX: f64 = 2_000.0;
 
+/// What is read from a stream after the command ended: more than a pipe holds, so that all of what
+/// the command itself wrote is read, and bounded whoever else goes on writing.
+const REST_BYTES_MAX: usize = 2 << 20;
+
 /// Both streams of a command on their way into the log.
 pub(super) struct Capture {
     streams: JoinSet<Result<(), RecordError>>,
+    over: CancellationToken,
 }
 
 impl Capture {
@@ -39,27 +46,25 @@ impl Capture {
         through: Option<&Arc<dyn PassThrough>>,
     ) -> Result<Self, Fault> {
         let mut streams = JoinSet::new();
+        let over = CancellationToken::new();
         if let Some((stdout, stderr)) = process.take_pipes() {
             for (stream, fd) in [(LogStream::Stdout, stdout), (LogStream::Stderr, stderr)] {
                 let lines = Lines::new(at.clone(), stream, through.cloned());
-                streams.spawn(lines.read(receiver(fd)?));
+                streams.spawn(lines.read(receiver(fd)?, over.clone()));
             }
         }
-        Ok(Self { streams })
+        Ok(Self { streams, over })
     }
 
-    /// Takes what is left in the pipes, for at most `patience`.
-    pub(super) async fn finish(mut self, patience: Duration) -> Result<(), RecordError> {
-        let all = async {
-            while let Some(ended) = self.streams.join_next().await {
-                // A reader that panicked has lost its stream, not the command.
-                ended.unwrap_or(Ok(()))?;
-            }
-            Ok(())
-        };
-        // Whatever still holds the pipes open was started in the background; its output is not
-        // this attempt's any more.
-        tokio::time::timeout(patience, all).await.unwrap_or(Ok(()))
+    /// Takes what is left in the pipes. Whatever still holds them open was started in the
+    /// background; its output is not this attempt's any more.
+    pub(super) async fn finish(mut self) -> Result<(), RecordError> {
+        self.over.cancel();
+        while let Some(ended) = self.streams.join_next().await {
+            // A reader that panicked has lost its stream, not the command.
+            ended.unwrap_or(Ok(()))?;
+        }
+        Ok(())
     }
 }
 
@@ -83,40 +88,65 @@ impl Lines {
         Self { at, stream, through, allowance: BURST_LINES_MAX, last, dropped: 0 }
     }
 
-    async fn read(mut self, pipe: pipe::Receiver) -> Result<(), RecordError> {
+    async fn read(
+        mut self,
+        pipe: pipe::Receiver,
+        over: CancellationToken,
+    ) -> Result<(), RecordError> {
         let mut reader = BufReader::with_capacity(64 << 10, pipe);
         let mut line = Vec::new();
         loop {
             // A pipe that cannot be read has ended, as far as the log is concerned.
-            let chunk = reader.fill_buf().await.unwrap_or_default();
+            let chunk = tokio::select! {
+                biased;
+                chunk = reader.fill_buf() => chunk.unwrap_or_default(),
+                () = over.cancelled() => break,
+            };
             if chunk.is_empty() {
                 break;
             }
-            if let Some(through) = &self.through {
-                through.pass(self.stream, chunk);
-            }
             let taken = chunk.len();
-            let mut lines = Vec::new();
-            for piece in chunk.split_inclusive(|it| *it == b'\n') {
-                line.extend_from_slice(piece);
-                while line.len() > LINE_BYTES_MAX {
-                    let rest = line.split_off(cut_at(&line));
-                    lines.push(std::mem::replace(&mut line, rest));
-                }
-                if line.last() == Some(&b'\n') {
-                    line.pop();
-                    lines.push(std::mem::take(&mut line));
-                }
-            }
+            let lines = self.split(&mut line, chunk);
             reader.consume(taken);
-            for whole in lines {
-                self.tell(&whole).await?;
+            self.tell_all(&lines).await?;
+            if over.is_cancelled() {
+                break;
             }
         }
+        let rest = rest_of(reader);
+        let lines = self.split(&mut line, &rest);
+        self.tell_all(&lines).await?;
         if !line.is_empty() {
             self.tell(&line).await?;
         }
         self.say_dropped().await
+    }
+
+    /// Adds `chunk` to the line that is being read and answers the lines that it ended.
+    fn split(&self, line: &mut Vec<u8>, chunk: &[u8]) -> Vec<Vec<u8>> {
+        if let Some(through) = self.through.as_ref().filter(|_| !chunk.is_empty()) {
+            through.pass(self.stream, chunk);
+        }
+        let mut lines = Vec::new();
+        for piece in chunk.split_inclusive(|it| *it == b'\n') {
+            line.extend_from_slice(piece);
+            while line.len() > LINE_BYTES_MAX {
+                let rest = line.split_off(cut_at(line));
+                lines.push(std::mem::replace(line, rest));
+            }
+            if line.last() == Some(&b'\n') {
+                line.pop();
+                lines.push(std::mem::take(line));
+            }
+        }
+        lines
+    }
+
+    async fn tell_all(&mut self, lines: &[Vec<u8>]) -> Result<(), RecordError> {
+        for whole in lines {
+            self.tell(whole).await?;
+        }
+        Ok(())
     }
 
     async fn tell(&mut self, line: &[u8]) -> Result<(), RecordError> {
@@ -148,6 +178,18 @@ impl Lines {
         let said = format!("{dropped} lines of {stream} left out: more than the log takes");
         self.at.recorder.say(&self.at.scope, LogLevel::Warn, said).await
     }
+}
+
+/// What lies in the pipe when the command has ended, whether or not the runtime has heard of it: the
+/// descriptor is read until it would block, so that a slow log costs time and no line.
+fn rest_of(reader: BufReader<pipe::Receiver>) -> Vec<u8> {
+    let mut rest = reader.buffer().to_vec();
+    if let Ok(fd) = reader.into_inner().into_nonblocking_fd() {
+        // The end may be the error that says that reading would block.
+        let mut file = std::fs::File::from(fd).take(REST_BYTES_MAX as u64);
+        file.read_to_end(&mut rest).unwrap_or_default();
+    }
+    rest
 }
 
 /// Where an overlong line is cut: at a character's start, if it is UTF-8.
