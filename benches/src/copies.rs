@@ -17,7 +17,7 @@ const DLT: &str = include_str!("peers/dlt.py");
 /// A peer that takes a minute a round does not need five of them.
 const DLT_ROUNDS_MAX: usize = 2;
 
-/// Postgres to Postgres, against `psql | psql` and dlt.
+/// Postgres to Postgres, against `psql` piped into `psql` and dlt.
 ///
 /// # Errors
 /// When an arm fails or does not deliver every row.
@@ -73,8 +73,8 @@ pub(crate) fn pg_to_pg(bench: &mut Bench) -> Result<()> {
         };
         let mut arms = vec![
             Arm::new("flowglass", ours),
-            Arm::new("psql | psql", by_psql("text")),
-            Arm::new("psql | psql, binary", by_psql("binary")),
+            Arm::new("psql to psql", by_psql("text")),
+            Arm::new("psql to psql, binary", by_psql("binary")),
         ];
         if !bench.args.no_peers {
             arms.push(Arm::new("dlt", by_dlt).at_most(DLT_ROUNDS_MAX));
