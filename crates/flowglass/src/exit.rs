@@ -30,6 +30,19 @@ impl Exit {
     ];
 }
 
+/// What was asked for cannot be used: says so and ends with [`Exit::Usage`], not with
+/// [`Exit::Failed`] as other errors do.
+#[derive(Debug)]
+pub(crate) struct BadUsage(pub(crate) String);
+
+impl std::fmt::Display for BadUsage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for BadUsage {}
+
 impl From<Exit> for std::process::ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)

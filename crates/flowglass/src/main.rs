@@ -62,7 +62,8 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             console::say(&format!("error: {error:#}"));
-            Exit::Failed.into()
+            let usage = error.is::<exit::BadUsage>();
+            if usage { Exit::Usage.into() } else { Exit::Failed.into() }
         }
     }
 }

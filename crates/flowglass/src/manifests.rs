@@ -12,6 +12,7 @@ use flowglass_manifest::{
 };
 
 use crate::console;
+use crate::exit::BadUsage;
 
 /// The largest manifest that is read.
 const MANIFEST_BYTES_MAX: u64 = 16 << 20;
@@ -53,14 +54,17 @@ pub(crate) fn vocabulary(registry: &Registry) -> Vocabulary {
 /// Reads and checks the files. `missing` says how grave an unset variable is.
 ///
 /// # Errors
-/// A file that cannot be read, by name.
+/// [`BadUsage`]: a file that cannot be read, by name.
 pub(crate) fn check(
     args: &ManifestArgs,
     registry: &Registry,
     missing: Severity,
 ) -> anyhow::Result<Loaded> {
-    anyhow::ensure!(!args.files.is_empty(), "no manifest is named: give at least one FILE");
-    let files = args.files.iter().map(|it| read(it)).collect::<Result<Vec<_>, _>>()?;
+    if args.files.is_empty() {
+        return Err(BadUsage("no manifest is named: give at least one FILE".to_owned()).into());
+    }
+    let files = args.files.iter().map(|it| read(it)).collect::<Result<Vec<_>, _>>();
+    let files = files.map_err(BadUsage)?;
     let params: BTreeMap<String, String> = args.params.iter().cloned().collect();
     let vocabulary = vocabulary(registry);
     let options =
@@ -78,14 +82,15 @@ pub(crate) fn complain(complaints: &[Complaint]) {
     console::say(to_text(complaints, style).trim_end());
 }
 
-fn read(path: &Path) -> anyhow::Result<ManifestFile> {
-    let failed = |error: std::io::Error| anyhow::anyhow!("reading {}: {error}", path.display());
+fn read(path: &Path) -> Result<ManifestFile, String> {
+    let failed = |error: std::io::Error| format!("reading {}: {error}", path.display());
     let length = std::fs::metadata(path).map_err(failed)?.len();
-    anyhow::ensure!(
-        length <= MANIFEST_BYTES_MAX,
-        "reading {}: {length} bytes are no manifest (at most {MANIFEST_BYTES_MAX})",
-        path.display()
-    );
+    if length > MANIFEST_BYTES_MAX {
+        let name = path.display();
+        return Err(format!(
+            "reading {name}: {length} bytes are no manifest (at most {MANIFEST_BYTES_MAX})"
+        ));
+    }
     let bytes = std::fs::read(path).map_err(failed)?;
     let base_dir = path.parent().filter(|it| !it.as_os_str().is_empty());
     Ok(ManifestFile {

@@ -14,7 +14,11 @@ pub(crate) fn colour() -> bool {
 
 /// A state in the colour that it has everywhere.
 pub(crate) fn state(state: Option<State>, colour: bool) -> String {
-    let Some(state) = state else { return "-".to_owned() };
+    state.map_or_else(|| "-".to_owned(), |it| painted(it.name(), it, colour))
+}
+
+/// A word in the colour of a state.
+pub(crate) fn painted(word: &str, state: State, colour: bool) -> String {
     let paint = match state {
         State::Complete => AnsiColor::Green,
         State::Failed => AnsiColor::Red,
@@ -23,10 +27,10 @@ pub(crate) fn state(state: Option<State>, colour: bool) -> String {
         State::Skipped => AnsiColor::BrightBlack,
     };
     if !colour {
-        return state.to_string();
+        return word.to_owned();
     }
     let style = paint.on_default();
-    format!("{style}{state}{style:#}")
+    format!("{style}{word}{style:#}")
 }
 
 /// A reason, unless it says nothing beyond the state.

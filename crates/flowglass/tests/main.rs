@@ -1,5 +1,17 @@
 //! The binary as a person and a script meet it.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test that asks for what is not there fails"
+)]
+
+mod bad_data;
+mod crash;
+mod evidence;
 mod observability;
 mod one_truth;
+mod run;
 mod runs;
+mod secrets;
+mod support;

@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use flowglass_connect::Registry;
 use flowglass_engine::{BuildContext, BuiltPipeline, Resumed, RunJob, build, new_run_id};
 use flowglass_manifest::{Plan, Severity};
 use flowglass_model::{Reason, Redactor, RunId, RunReport, State};
@@ -66,33 +67,28 @@ pub(crate) struct RunArgs {
 /// # Errors
 /// What keeps the run from being made or told.
 pub(crate) async fn run(mut args: RunArgs) -> anyhow::Result<Exit> {
+    let registry = registry();
+    // What cannot be used is refused before a store is made for it.
+    let mut plans = match args.resume {
+        None => planned(&args, &registry)?,
+        Some(_) => Some(Vec::new()),
+    };
+    if plans.is_none() {
+        return Ok(Exit::Usage);
+    }
     let session = Session::open(&args.store)?;
-    let resumed = match &args.resume {
+    let resumed = match args.resume.clone() {
         None => None,
-        Some(given) => match resume::prepare(&session, given).await? {
-            Ok(resumed) => Some(resumed),
+        Some(given) => match resume::prepare(&session, &given).await? {
+            Ok(earlier) => {
+                earlier.give(&mut args);
+                plans = planned(&args, &registry)?;
+                Some(earlier)
+            }
             Err(said) => return Ok(refuse(&said)),
         },
     };
-    if let Some(resumed) = resumed.as_ref().filter(|_| args.manifests.files.is_empty()) {
-        args.manifests.files.clone_from(&resumed.manifests);
-    }
-    let registry = registry();
-    let loaded = check(&args.manifests, &registry, Severity::Error)?;
-    complain(&loaded.complaints);
-    if loaded.has_errors() {
-        return Ok(Exit::Usage);
-    }
-    let mut plans = loaded.plans;
-    if let Some(expression) = &args.select {
-        match select(&plans, expression) {
-            Ok(selected) => plans = selected,
-            Err(said) => return Ok(refuse(&said)),
-        }
-    }
-    if plans.is_empty() {
-        return Ok(refuse("the manifest holds no pipeline"));
-    }
+    let Some(plans) = plans else { return Ok(Exit::Usage) };
     if let Some(resumed) = &resumed {
         resume::compare(resumed, &plans);
     }
@@ -123,6 +119,25 @@ pub(crate) async fn run(mut args: RunArgs) -> anyhow::Result<Exit> {
     make(&args, &session, &plans, job).await
 }
 
+/// The plans of the manifests, as far as they are selected; nothing when they cannot be used, which
+/// has been said then.
+fn planned(args: &RunArgs, registry: &Registry) -> anyhow::Result<Option<Vec<Plan>>> {
+    let loaded = check(&args.manifests, registry, Severity::Error)?;
+    complain(&loaded.complaints);
+    if loaded.has_errors() {
+        return Ok(None);
+    }
+    let plans = match &args.select {
+        None => Ok(loaded.plans),
+        Some(expression) => select(&loaded.plans, expression),
+    };
+    let plans = plans.and_then(|plans| match plans.is_empty() {
+        true => Err("the manifest holds no pipeline".to_owned()),
+        false => Ok(plans),
+    });
+    Ok(plans.map_err(|said| refuse(&said)).ok())
+}
+
 fn job(
     args: &RunArgs,
     plans: &[Plan],
@@ -130,7 +145,7 @@ fn job(
     run_id: RunId,
     resumes: Option<Resumed>,
 ) -> RunJob {
-    let mut attributes = start::header("cli");
+    let mut attributes = header("cli");
     let digests: Vec<_> = plans.iter().map(Plan::digest).collect();
     attributes.insert("manifest_digest".to_owned(), digests.join("\n"));
     let files =
@@ -141,7 +156,7 @@ fn job(
     if let Some(selector) = &args.select {
         attributes.insert("selector".to_owned(), selector.clone());
     }
-    RunJob { run_id, pipelines, attributes, traceparent: start::traceparent(), resumes }
+    RunJob { run_id, pipelines, attributes, traceparent: traceparent(), resumes }
 }
 
 async fn make(
@@ -159,7 +174,7 @@ async fn make(
         }
         _ if console::is_live() => Some(live::Live::start(history.recorder.clone())),
         Format::Text | Format::Json => {
-            history.keeper.listen(Box::new(lines::Plain::default()));
+            history.keeper.listen(Box::new(lines::Plain));
             None
         }
     };
@@ -171,7 +186,7 @@ async fn make(
     let report = recorder.with_snapshot(RunReport::of);
     drop(recorder);
     if let Err(error) = made {
-        console::say(&format!("error: {:#}", error));
+        console::say(&format!("error: {error:#}"));
         return Ok(Exit::Failed);
     }
     tell(args, session, &report)

@@ -8,7 +8,7 @@ use flowglass_manifest::Plan;
 use flowglass_model::{PipelineId, Snapshot, State};
 use flowglass_store::Reader;
 
-use super::Session;
+use super::{RunArgs, Session};
 use crate::console;
 
 /// Events that are read at a time.
@@ -18,8 +18,9 @@ const EVENTS_READ_MAX: usize = 4096;
 pub(super) struct Earlier {
     pub(super) known: Resumed,
     /// The manifests that it was started with.
-    pub(super) manifests: Vec<PathBuf>,
+    manifests: Vec<PathBuf>,
     digests: Vec<String>,
+    selector: Option<String>,
     pipelines: Vec<PipelineId>,
 }
 
@@ -61,8 +62,22 @@ pub(super) async fn prepare(
         known,
         manifests: lines("manifests").into_iter().map(PathBuf::from).collect(),
         digests: lines("manifest_digest"),
+        selector: snapshot.run.attributes.get("selector").cloned(),
         pipelines: snapshot.pipelines.iter().map(|it| it.pipeline_id.clone()).collect(),
     }))
+}
+
+impl Earlier {
+    /// Lets the command go on with what that run was started with, where it is not told otherwise.
+    pub(super) fn give(&self, args: &mut RunArgs) {
+        if !args.manifests.files.is_empty() {
+            return;
+        }
+        args.manifests.files.clone_from(&self.manifests);
+        if args.select.is_none() {
+            args.select.clone_from(&self.selector);
+        }
+    }
 }
 
 /// Says where the manifests differ from the earlier run's.

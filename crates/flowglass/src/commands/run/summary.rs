@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use flowglass_model::{NodeReport, Reason, RunReport, State};
+use flowglass_model::{ErrorClass, NodeReport, Reason, RunReport, State};
 
 use super::mark;
 use crate::console;
@@ -68,7 +68,9 @@ fn why(node: &NodeReport) -> String {
 }
 
 fn errors(report: &RunReport, text: &mut String) {
-    for failed in &report.errors {
+    // Nodes that were asked to stop have nothing to tell: the table says so, and the last lines say
+    // how to go on.
+    for failed in report.errors.iter().filter(|it| it.error.class != ErrorClass::Cancelled) {
         let (pipeline, node, error) = (&failed.pipeline, &failed.node, &failed.error);
         line(text, format_args!(""));
         let detail = words::printable(&error.detail);
@@ -83,11 +85,11 @@ fn errors(report: &RunReport, text: &mut String) {
 }
 
 fn verdict(report: &RunReport, store: &Path, colour: bool, text: &mut String) {
-    let state = match report.status.as_str() {
-        "success" => State::Complete,
-        _ => State::Failed,
+    let word = match report.status.as_str() {
+        "success" => words::state(Some(State::Complete), colour),
+        "cancelled" => words::painted("cancelled", State::Failed, colour),
+        _ => words::state(Some(State::Failed), colour),
     };
-    let word = words::state(Some(state), colour);
     let took = words::duration(Some(report.result.duration_seconds));
     let rows = words::number(Some(report.result.extracted_rows));
     let ledger = match (report.ledger.entries.is_empty(), report.ledger.closed) {

@@ -1,0 +1,49 @@
+//! What the tests of whole commands share: the binary in a scratch folder, and readers that are not
+//! ours of what it wrote.
+
+use std::path::Path;
+use std::process::Command;
+
+use flowglass_testkit::{Flowglass, Scratch, sqlite3};
+
+/// The binary in this folder, with its store in `.flowglass` there.
+pub(crate) fn flowglass(scratch: &Scratch, args: &[&str]) -> Flowglass {
+    Flowglass::new(env!("CARGO_BIN_EXE_flowglass")).args(args).current_dir(scratch.folder())
+}
+
+/// What the SQLite shell says to a statement: a line per row, columns joined by `|`.
+#[track_caller]
+pub(crate) fn sqlite(path: &Path, sql: &str) -> Vec<String> {
+    let output = Command::new(sqlite3())
+        .args(["-bail", "-nullvalue", "NULL"])
+        .arg(path)
+        .arg(sql)
+        .output()
+        .expect("the shell starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {sql}: {said}", path.display());
+    String::from_utf8_lossy(&output.stdout).lines().map(ToOwned::to_owned).collect()
+}
+
+/// Does asynchronous work, such as talking to Postgres, to its end.
+pub(crate) fn wait<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(work)
+}
+
+/// Every event of every run in the default store, oldest run first, each run's own in order.
+#[track_caller]
+pub(crate) fn histories(scratch: &Scratch) -> Vec<Vec<serde_json::Value>> {
+    let listed = flowglass(scratch, &["runs", "list", "--all", "--format", "ndjson"]).run().ok();
+    let mut runs: Vec<String> = listed
+        .ndjson()
+        .iter()
+        .map(|it| it["run_id"].as_str().expect("a run has an id").to_owned())
+        .collect();
+    // The ids are UUIDv7, which sort by time.
+    runs.sort();
+    let events = |run: &String| {
+        flowglass(scratch, &["runs", "events", run, "--format", "ndjson"]).run().ok().ndjson()
+    };
+    runs.iter().map(events).collect()
+}
