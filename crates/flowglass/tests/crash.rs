@@ -230,7 +230,7 @@ impl Round {
             let fitting = if at == last { ("complete", "ok") } else { ("failed", "lost") };
             assert_eq!(end, fitting, "run {at} of {last}: {ends}");
         }
-        let reader = flowglass_store::Reader::open(&self.scratch.path(".flowglass/flowglass.db"));
+        let reader = flowglass_store::Reader::open(self.scratch.path(".flowglass/flowglass.db"));
         assert_eq!(reader.unwrap().check().unwrap(), Vec::<String>::new());
     }
 }

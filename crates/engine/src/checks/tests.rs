@@ -212,9 +212,6 @@ fn asked(
     results.iter().map(|it| (it.rows_checked, it.rows_offending)).collect()
 }
 
-/// A row of the random tables.
-type Cells = (Option<i64>, Option<String>);
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 

@@ -83,9 +83,7 @@ fn told(error: &DataFusionError, around: &Around<'_>) -> Fault {
         DataFusionError::SQL(_, _)
         | DataFusionError::Plan(_)
         | DataFusionError::Configuration(_)
-        | DataFusionError::Execution(_) => {
-            planned(&error.message(), ErrorClass::Config, around)
-        }
+        | DataFusionError::Execution(_) => planned(&error.message(), ErrorClass::Config, around),
         DataFusionError::ExecutionJoin(inner) if inner.is_panic() => {
             internal("an operator panicked")
         }

@@ -108,7 +108,7 @@ impl Planner {
         self.names.respell(&mut respelt);
         let statement = one_query_of(respelt)?.for_planner();
         let plan = state.statement_to_plan(statement).await.map_err(planning)?;
-        let plan = self.result(plan)?;
+        let plan = self.result(&plan)?;
         let given: Vec<_> = plan.schema().fields().iter().map(|field| self.given(field)).collect();
         let physical = state.create_physical_plan(&plan).await.map_err(planning)?;
         let stream = execute_stream(physical, state.task_ctx()).map_err(planning)?;
@@ -116,7 +116,7 @@ impl Planner {
     }
 
     /// The query with its own spelling of names, and what the request asks of it.
-    fn result(&self, plan: LogicalPlan) -> Result<LogicalPlan, Fault> {
+    fn result(&self, plan: &LogicalPlan) -> Result<LogicalPlan, Fault> {
         let planning = |error| fault(&error, During::Planning, &self.names);
         let shown: Vec<String> =
             plan.schema().fields().iter().map(|field| field.name().clone()).collect();

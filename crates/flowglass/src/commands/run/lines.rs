@@ -23,7 +23,6 @@ impl Listener for Ndjson {
 }
 
 /// A line for each start, retry and end of a node, on standard error.
-#[derive(Default)]
 pub(super) struct Plain;
 
 impl Listener for Plain {
