@@ -147,17 +147,19 @@ fn worst(ends: Vec<PipelineEnd>) -> PipelineEnd {
 }
 
 /// The events that end a run whose process went away: every entity that had not ended becomes
-/// `failed` with the reason `lost`, innermost first.
+/// `failed` with the reason `lost`, innermost first. `first` is the pipeline that the run's own
+/// events name: a run that was killed at its very beginning has told of none yet.
 ///
 /// # Errors
 /// [`ApplyError`] when the snapshot and the model disagree; nothing should be stored then.
-pub fn lost_events(snapshot: &Snapshot, now: jiff::Timestamp) -> Result<Vec<Event>, ApplyError> {
+pub fn lost_events(
+    snapshot: &Snapshot,
+    first: &PipelineId,
+    now: jiff::Timestamp,
+) -> Result<Vec<Event>, ApplyError> {
     let Some(run_id) = snapshot.run.run_id else { return Ok(Vec::new()) };
     let mut after = snapshot.clone();
     let mut events = Vec::new();
-    let Some(first) = snapshot.pipelines.first() else {
-        return Ok(Vec::new());
-    };
     let mut lose = |scope: &Scope, entity: Entity| {
         let stamp = Stamp { id: new_event_id(now), seq: after.run.last_seq + 1, time: now };
         let mut event = Event::new(stamp, scope, EventKind::Transition, entity);
@@ -192,8 +194,7 @@ pub fn lost_events(snapshot: &Snapshot, now: jiff::Timestamp) -> Result<Vec<Even
         }
     }
     if is_open(snapshot.run.times.state) {
-        let id = first.pipeline_id.clone();
-        lose(&Scope::pipeline(&snapshot.run.tenant, run_id, id), Entity::Run)?;
+        lose(&Scope::pipeline(&snapshot.run.tenant, run_id, first.clone()), Entity::Run)?;
     }
     Ok(events)
 }

@@ -325,3 +325,33 @@ fn crash_takes_a_running_command_along() {
     let said = flowglass(&scratch, &["runs", "show", "latest"]).run().ok();
     assert!(said.stdout.contains("its process is gone"), "{said}");
 }
+
+#[test]
+fn crash_after_any_event_can_be_gone_on_from() {
+    let scratch = Scratch::project(&[(
+        "two.yaml",
+        "apiVersion: flowglass/v1\nkind: Workflow\nmetadata: { name: two }\nspec:\n  nodes:\n    \
+         - { id: one, command: [echo, one] }\n    \
+         - { id: two, needs: [one], command: [echo, two] }\n",
+    )]);
+    let told = flowglass(&scratch, &["run", "two.yaml", "--format", "ndjson"]).run().ok();
+    let events: Vec<flowglass_model::Event> =
+        told.stdout.lines().map(|it| serde_json::from_str(it).unwrap()).collect();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    // All but the last event, with which the run is complete.
+    for kept in 1..events.len() {
+        let name = format!("prefix-{kept}.db");
+        let clock = flowglass_connect::SystemClock::new();
+        let options = flowglass_store::StoreOptions::default();
+        let store = flowglass_store::Store::open(&scratch.path(&name), &options, &clock).unwrap();
+        runtime.block_on(store.appender().append(events[..kept].to_vec())).unwrap();
+        store.close();
+        drop(flowglass(&scratch, &["run", "--resume", "latest", "--store", &name]).run().ok());
+        let list = ["runs", "list", "--format", "json", "--store", &name];
+        let listed = flowglass(&scratch, &list).run().ok().json();
+        let end =
+            |at: usize| (listed["runs"][at]["state"].clone(), listed["runs"][at]["reason"].clone());
+        assert_eq!(end(0), ("complete".into(), "ok".into()), "after {kept} events");
+        assert_eq!(end(1), ("failed".into(), "lost".into()), "after {kept} events");
+    }
+}

@@ -43,7 +43,11 @@ pub(super) async fn prepare(
             return Ok(Err(said));
         }
         session.store.adopt(run).await?;
-        let events = lost_events(&snapshot, session.clock.now())?;
+        let known = reader.summary(run)?.map(|it| it.pipelines).unwrap_or_default();
+        let Some(first) = known.first() else {
+            return Ok(Err(format!("run {run} holds no event")));
+        };
+        let events = lost_events(&snapshot, first, session.clock.now())?;
         session.store.appender().append(events).await?;
         snapshot = read(&reader, run)?;
     }
