@@ -181,7 +181,8 @@ fn a_person_without_a_terminal_reads_plain_lines_and_a_table() {
         .ids()
         .durations()
         .replace(r"\d\d:\d\d:\d\d ", "HH:MM:SS ")
-        .replace(r"TIME +READ", "TIME  READ")
+        // Columns are as wide as the machine is slow; that they line up is the table's own test.
+        .replace(r"  +", "  ")
         .bind(|| insta::assert_snapshot!("plain", seen));
 }
 
