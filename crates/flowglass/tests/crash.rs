@@ -343,7 +343,7 @@ fn crash_after_any_event_can_be_gone_on_from() {
         let name = format!("prefix-{kept}.db");
         let clock = flowglass_connect::SystemClock::new();
         let options = flowglass_store::StoreOptions::default();
-        let store = flowglass_store::Store::open(&scratch.path(&name), &options, &clock).unwrap();
+        let store = flowglass_store::Store::open(scratch.path(&name), &options, &clock).unwrap();
         runtime.block_on(store.appender().append(events[..kept].to_vec())).unwrap();
         store.close();
         drop(flowglass(&scratch, &["run", "--resume", "latest", "--store", &name]).run().ok());
