@@ -1,6 +1,6 @@
 //! Offline evidence: run reports to checksummed metric files, and proof that they are untouched.
 //!
-//! [`export`] reads reports and writes the five files of an export, [`index_folder`] lists any folder
+//! [`export()`] reads reports and writes the five files of an export, [`index_folder`] lists any folder
 //! of evidence, [`verify_folder`] holds a folder against its indexes. Each is one call with everything
 //! it depends on passed in, the time included, so that the same call gives the same bytes.
 //!
