@@ -31,7 +31,7 @@ pub enum RecordError {
     /// The model refuses it. A defect of ours: nothing was stored.
     #[error("an event was refused")]
     Refused(#[from] ApplyError),
-    /// The log does not take events any more; the cause is told by [`Recorder::close`].
+    /// The log does not take events any more; the cause is told by [`Recorder::log_fault`].
     #[error("the event log does not take events any more")]
     LogGone,
 }
