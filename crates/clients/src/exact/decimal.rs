@@ -134,7 +134,7 @@ pub fn write_scaled(value: i128, scale: i8, out: &mut Vec<u8>) {
     write_digits(value < 0, digits, scale, out);
 }
 
-/// The digits of a wide unscaled decimal, written by [`write_digits`]' rules.
+/// The digits of a wide unscaled decimal, written by the rules of `write_digits`.
 pub fn digits_of_i256(value: i256, scale: i8, out: &mut Vec<u8>) {
     let text = value.to_string();
     let (negative, digits) = match text.strip_prefix('-') {
