@@ -6,10 +6,12 @@
 mod batch;
 mod blocking;
 mod clock;
+pub mod encode;
 mod event_log;
 mod fault;
 mod query;
 mod registry;
+pub mod stream;
 mod tasks;
 
 pub use batch::{

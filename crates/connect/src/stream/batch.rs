@@ -1,0 +1,127 @@
+//! What goes to the sinks at once: slices of chunks, in order, without copying a byte.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::change::ChangeRef;
+use super::chunk::Chunk;
+use super::position::Position;
+
+/// A run of changes of one chunk.
+#[derive(Debug, Clone)]
+pub struct Slice {
+    /// The chunk; shared by all batches and sinks that hold a part of it.
+    pub chunk: Arc<Chunk>,
+    /// Index of the first change.
+    pub from: usize,
+    /// Index behind the last change.
+    pub to: usize,
+    /// One mark a change of the slice: `true` leaves it out (a filter said so). `None` keeps all.
+    pub left_out: Option<Arc<[bool]>>,
+}
+
+impl Slice {
+    /// How many changes it spans, those left out included.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.to - self.from
+    }
+
+    /// Whether it spans no change.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.to == self.from
+    }
+}
+
+/// Changes in order and the position behind the last of them.
+#[derive(Debug, Clone)]
+pub struct StreamBatch {
+    slices: Vec<Slice>,
+    spanned: usize,
+    wire_bytes: u64,
+    position: Position,
+    oldest: Duration,
+}
+
+impl StreamBatch {
+    /// A batch of these slices that ends at `position`.
+    #[must_use]
+    pub fn new(slices: Vec<Slice>, position: Position) -> Self {
+        let spanned = slices.iter().map(Slice::len).sum();
+        let wire_bytes = slices
+            .iter()
+            .flat_map(|slice| slice.chunk.changes(slice.from, slice.to))
+            .map(|change| u64::from(change.head().wire_bytes))
+            .sum();
+        let oldest = slices.iter().map(|slice| slice.chunk.received()).min().unwrap_or_default();
+        Self { slices, spanned, wire_bytes, position, oldest }
+    }
+
+    /// The slices.
+    #[must_use]
+    pub fn slices(&self) -> &[Slice] {
+        &self.slices
+    }
+
+    /// How many changes it spans, those left out included.
+    #[must_use]
+    pub const fn spanned(&self) -> usize {
+        self.spanned
+    }
+
+    /// Whether it spans no change: it only moves the position.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.spanned == 0
+    }
+
+    /// Bytes of the wire that it spans.
+    #[must_use]
+    pub const fn wire_bytes(&self) -> u64 {
+        self.wire_bytes
+    }
+
+    /// The position behind it.
+    #[must_use]
+    pub const fn position(&self) -> &Position {
+        &self.position
+    }
+
+    /// When the oldest of its chunks was received, by the clock's monotonic time.
+    #[must_use]
+    pub const fn oldest_received(&self) -> Duration {
+        self.oldest
+    }
+
+    /// The changes to deliver, each with its index among those spanned.
+    pub fn changes(&self) -> impl Iterator<Item = (usize, ChangeRef<'_>)> {
+        let mut before = 0;
+        self.slices.iter().flat_map(move |slice| {
+            let first = before;
+            before += slice.len();
+            let left_out = slice.left_out.as_deref();
+            slice
+                .chunk
+                .changes(slice.from, slice.to)
+                .enumerate()
+                .filter(move |(index, _)| {
+                    left_out.is_none_or(|marks| !marks.get(*index).copied().unwrap_or(false))
+                })
+                .map(move |(index, change)| (first + index, change))
+        })
+    }
+
+    /// The change with that index among those spanned, left out or not.
+    #[must_use]
+    pub fn change(&self, index: usize) -> Option<ChangeRef<'_>> {
+        let mut left = index;
+        for slice in &self.slices {
+            if left < slice.len() {
+                return slice.chunk.change(slice.from + left);
+            }
+            left -= slice.len();
+        }
+        None
+    }
+}
