@@ -20,6 +20,6 @@ pub(crate) fn registry() -> Registry {
     registry.add_target(Box::new(flowglass_sinks::parquet::Connector));
     registry.add_target(Box::new(flowglass_sinks::postgres::Connector));
     registry.add_target(Box::new(flowglass_sinks::sqlite::Connector));
-    registry.add_engine(Arc::new(flowglass_sources::sql::DataFusion::new(QUERY_MEMORY_MAX_BYTES)));
+    registry.add_engine(Arc::new(flowglass_query::DataFusion::new(QUERY_MEMORY_MAX_BYTES)));
     registry
 }

@@ -7,13 +7,13 @@
 pub mod csv;
 #[cfg(feature = "files")]
 mod files;
+#[cfg(feature = "generator")]
+pub mod generator;
 #[cfg(feature = "jsonl")]
 pub mod jsonl;
 #[cfg(feature = "parquet")]
 pub mod parquet;
 #[cfg(feature = "postgres")]
 pub mod postgres;
-#[cfg(feature = "sql")]
-pub mod sql;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;

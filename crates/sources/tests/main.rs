@@ -5,5 +5,5 @@
 
 #[cfg(all(feature = "csv", feature = "jsonl", feature = "parquet"))]
 mod files;
-#[cfg(feature = "sql")]
-mod sql;
+#[cfg(feature = "postgres")]
+mod postgres_stream;

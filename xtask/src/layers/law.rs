@@ -26,11 +26,12 @@ pub(crate) const ROOMS: &[Room] = &[
     room("connect", &["model", "catalog"], &["testkit"]),
     room("clients", &["model", "catalog", "connect"], &["testkit"]),
     room("sources", &["model", "catalog", "connect", "clients"], &["testkit"]),
+    room("query", &["model", "connect"], &["testkit"]),
     // What a sink wrote is read back by our own source, among other readers.
     room("sinks", &["model", "catalog", "connect", "clients"], &["testkit", "sources"]),
     room("store", &["model", "catalog", "connect"], &["testkit"]),
     // Its tests resume from a real log and ask a real query engine, and not fakes alone.
-    room("engine", &["model", "catalog", "manifest", "connect"], &["testkit", "store", "sources"]),
+    room("engine", &["model", "catalog", "manifest", "connect"], &["testkit", "store", "sources", "query"]),
     room("telemetry", &["model", "catalog", "connect"], &["testkit"]),
     room(
         "server",
@@ -45,6 +46,7 @@ pub(crate) const ROOMS: &[Room] = &[
             "manifest",
             "connect",
             "clients",
+            "query",
             "sources",
             "sinks",
             "store",
@@ -63,6 +65,7 @@ pub(crate) const ROOMS: &[Room] = &[
             "manifest",
             "connect",
             "clients",
+            "query",
             "sources",
             "sinks",
             "store",
@@ -133,7 +136,7 @@ pub(crate) const SPOKEN: &[Spoken] = &[
         &["clients", "sources", "sinks"],
         "only connectors hold brokers",
     ),
-    spoken(&["datafusion", "datafusion-*"], &["sources"], "a query is a source of rows"),
+    spoken(&["datafusion", "datafusion-*"], &["query"], "a query has a room of its own"),
     spoken(&["parquet"], &["sources", "sinks"], "file formats belong to connectors"),
     spoken(
         &["arrow", "arrow-*"],

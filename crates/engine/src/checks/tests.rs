@@ -10,7 +10,7 @@ use arrow::array::{
 };
 use flowglass_connect::{BatchSource, Fault, Surroundings};
 use flowglass_model::ErrorClass;
-use flowglass_sources::sql::DataFusion;
+use flowglass_query::DataFusion;
 use flowglass_testkit::{FakeClock, MemorySource};
 use proptest::prelude::*;
 use serde_json::json;

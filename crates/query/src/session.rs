@@ -31,22 +31,22 @@ const BATCH_ROWS_MAX: usize = 65_536;
 const FRUGAL_BATCH_ROWS: usize = 1_024;
 
 /// What a session is made of.
-pub(super) struct Needs<'a> {
+pub(crate) struct Needs<'a> {
     /// The memory that all queries share.
-    pub(super) pool: &'a Arc<dyn MemoryPool>,
+    pub(crate) pool: &'a Arc<dyn MemoryPool>,
     /// Where to spill.
-    pub(super) spill: &'a std::path::Path,
+    pub(crate) spill: &'a std::path::Path,
     /// The query's idea of now, in nanoseconds since 1970.
-    pub(super) now_nanoseconds: i128,
+    pub(crate) now_nanoseconds: i128,
     /// Rows in a batch at most.
-    pub(super) batch_rows_max: usize,
+    pub(crate) batch_rows_max: usize,
     /// Whether memory ran short before: then everything that can spill does, in two partitions and
     /// small batches, because merging spilled runs holds a batch of each.
-    pub(super) frugal: bool,
+    pub(crate) frugal: bool,
 }
 
 /// A session that knows the given tables by the names that the planner sees.
-pub(super) fn session(
+pub(crate) fn session(
     needs: &Needs<'_>,
     tables: HashMap<String, Provider>,
 ) -> DfResult<SessionState> {

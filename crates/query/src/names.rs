@@ -11,7 +11,7 @@ use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 /// The spellings of one query's columns.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Names {
+pub(crate) struct Names {
     /// Names that are shown as they are, because they would collide in lower case.
     kept: BTreeSet<String>,
     /// All column and table names in their own spelling.
@@ -20,7 +20,7 @@ pub(super) struct Names {
 
 impl Names {
     /// Learns the names of one table and its columns.
-    pub(super) fn learn<'a>(
+    pub(crate) fn learn<'a>(
         &mut self,
         table: &str,
         columns: impl Iterator<Item = &'a str> + Clone,
@@ -39,12 +39,12 @@ impl Names {
     }
 
     /// The name that the planner sees.
-    pub(super) fn shown(&self, own: &str) -> String {
+    pub(crate) fn shown(&self, own: &str) -> String {
         if self.kept.contains(own) { own.to_owned() } else { own.to_ascii_lowercase() }
     }
 
     /// Spells quoted names of the query as the planner sees them.
-    pub(super) fn respell(&self, tokens: &mut [TokenWithSpan]) {
+    pub(crate) fn respell(&self, tokens: &mut [TokenWithSpan]) {
         for token in tokens {
             if let Token::Word(word) = &mut token.token
                 && word.quote_style.is_some()
@@ -57,7 +57,7 @@ impl Names {
 
     /// The names of the result: an alias as it was written, else a column as its source spells it,
     /// where there is one such spelling only.
-    pub(super) fn restore(&self, aliases: &[String], results: &[String]) -> Vec<String> {
+    pub(crate) fn restore(&self, aliases: &[String], results: &[String]) -> Vec<String> {
         let aliases = spellings(aliases.iter());
         let own = spellings(self.own.iter());
         results
@@ -75,7 +75,7 @@ impl Names {
     }
 
     /// The known name that is most like `wanted`, in its own spelling.
-    pub(super) fn nearest<'a>(
+    pub(crate) fn nearest<'a>(
         wanted: &str,
         known: impl Iterator<Item = &'a str>,
     ) -> Option<&'a str> {
@@ -88,7 +88,7 @@ impl Names {
     }
 
     /// How its sources spell a name that the planner speaks of.
-    pub(super) fn own_spelling<'a>(&'a self, shown: &'a str) -> &'a str {
+    pub(crate) fn own_spelling<'a>(&'a self, shown: &'a str) -> &'a str {
         self.own.iter().find(|own| self.shown(own) == shown).map_or(shown, String::as_str)
     }
 }

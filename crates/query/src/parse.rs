@@ -29,11 +29,11 @@ const CHAIN_MAX: usize = 1_000;
 
 /// A place in the query's text, both from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
+pub(crate) struct Place {
     /// The line.
-    pub(super) line: u64,
+    pub(crate) line: u64,
     /// The column, in characters.
-    pub(super) column: u64,
+    pub(crate) column: u64,
 }
 
 impl std::fmt::Display for Place {
@@ -50,35 +50,35 @@ impl From<Location> for Place {
 
 /// A relation that the query reads and does not define itself.
 #[derive(Debug, Clone)]
-pub(super) struct Relation {
+pub(crate) struct Relation {
     /// The name; lower-case where it was not quoted.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// Where it is written first.
-    pub(super) place: Option<Place>,
+    pub(crate) place: Option<Place>,
 }
 
 /// One query.
 #[derive(Debug, Clone)]
-pub(super) struct Parsed {
+pub(crate) struct Parsed {
     statement: Statement,
     /// Aliases of the query: their lower-case form and how they are spelt.
     aliases: Vec<String>,
 }
 
 /// Reads the text as exactly one query.
-pub(super) fn one_query(sql: &str) -> Result<Parsed, Fault> {
+pub(crate) fn one_query(sql: &str) -> Result<Parsed, Fault> {
     one_query_of(tokens(sql)?)
 }
 
 /// Cuts the text into tokens that know their places.
-pub(super) fn tokens(sql: &str) -> Result<Vec<TokenWithSpan>, Fault> {
+pub(crate) fn tokens(sql: &str) -> Result<Vec<TokenWithSpan>, Fault> {
     Tokenizer::new(&GenericDialect {}, sql)
         .tokenize_with_location()
         .map_err(|error| refused(Some(error.location.into()), error.message.to_lowercase()))
 }
 
 /// Reads tokens as exactly one query.
-pub(super) fn one_query_of(tokens: Vec<TokenWithSpan>) -> Result<Parsed, Fault> {
+pub(crate) fn one_query_of(tokens: Vec<TokenWithSpan>) -> Result<Parsed, Fault> {
     bounded(&tokens)?;
     let mut parser = Parser::new(&GenericDialect {})
         .with_recursion_limit(NESTING_MAX)
@@ -141,7 +141,7 @@ fn bounded(tokens: &[TokenWithSpan]) -> Result<(), Fault> {
 
 impl Parsed {
     /// The tables that the query reads, its own `WITH` names left out.
-    pub(super) fn relations(&self) -> Result<Vec<Relation>, Fault> {
+    pub(crate) fn relations(&self) -> Result<Vec<Relation>, Fault> {
         let (tables, _with) = resolve_table_references(&self.for_planner(), true)
             .map_err(|error| refused(None, "its tables cannot be told").because(error))?;
         let mut places = Places::default();
@@ -162,18 +162,18 @@ impl Parsed {
     }
 
     /// Every alias as it is spelt.
-    pub(super) fn aliases(&self) -> &[String] {
+    pub(crate) fn aliases(&self) -> &[String] {
         &self.aliases
     }
 
     /// What DataFusion's planner takes.
-    pub(super) fn for_planner(&self) -> DfStatement {
+    pub(crate) fn for_planner(&self) -> DfStatement {
         DfStatement::Statement(Box::new(self.statement.clone()))
     }
 }
 
 /// A `config` fault about the text.
-pub(super) fn refused(place: Option<Place>, what: impl std::fmt::Display) -> Fault {
+pub(crate) fn refused(place: Option<Place>, what: impl std::fmt::Display) -> Fault {
     let said = match place {
         Some(place) => format!("the query cannot be used: at {place}, {what}"),
         None => format!("the query cannot be used: {what}"),
@@ -204,7 +204,7 @@ fn syntax(error: &ParserError) -> Fault {
 }
 
 /// Messages of ours are fragments.
-pub(super) fn lower_first(text: &str) -> String {
+pub(crate) fn lower_first(text: &str) -> String {
     let mut chars = text.chars();
     match chars.next() {
         Some(first) => first.to_lowercase().chain(chars).collect(),

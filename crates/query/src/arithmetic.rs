@@ -23,14 +23,14 @@ use datafusion::physical_expr_common::datum::apply;
 
 /// One checked operator on integers.
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub(super) struct Checked {
+pub(crate) struct Checked {
     operator: Operator,
     signature: Signature,
 }
 
 impl Checked {
     /// The rule that brings the checked operators into a plan.
-    pub(super) fn rule() -> impl AnalyzerRule + Send + Sync {
+    pub(crate) fn rule() -> impl AnalyzerRule + Send + Sync {
         Rule {
             plus: Arc::new(Self::function(Operator::Plus)),
             minus: Arc::new(Self::function(Operator::Minus)),

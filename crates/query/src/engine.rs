@@ -101,7 +101,8 @@ fn no_table(relation: &Relation, tables: &[QueryTable]) -> Fault {
         None if tables.is_empty() => said.push_str("; the query was given no tables"),
         None => {
             let names: Vec<String> = known().take(8).map(|name| format!("`{name}`")).collect();
-            said.push_str(&format!("; there are {}", names.join(", ")));
+            let are = if names.len() == 1 { "is only" } else { "are" };
+            said.push_str(&format!("; there {are} {}", names.join(", ")));
         }
     }
     Fault::new(ErrorClass::NotFound, refused(relation.place, said).to_string()).hint(

@@ -8,7 +8,7 @@ use flowglass_model::ErrorClass;
 
 /// `column >= value`, the value in the column's own type and exact, else a `schema` fault: a bound
 /// that was rounded would leave rows out.
-pub(super) fn from_cursor(column: Expr, field: &Field, value: &CursorValue) -> Result<Expr, Fault> {
+pub(crate) fn from_cursor(column: Expr, field: &Field, value: &CursorValue) -> Result<Expr, Fault> {
     let kind = field.data_type();
     let literal = if digits_after_point(&value.text) <= digits_kept(kind) {
         // Its message holds the value.

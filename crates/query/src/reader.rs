@@ -17,7 +17,7 @@ use super::error::{During, fault, memory_is_short};
 use super::plan::{Planner, Running};
 
 /// An open query. Dropping it ends the query's tasks and closes its sources.
-pub(super) struct QueryReader {
+pub(crate) struct QueryReader {
     // Dropped before the planner, whose spill folder its files are in.
     running: Running,
     planner: Planner,
@@ -29,13 +29,13 @@ pub(super) struct QueryReader {
 
 /// How large a batch may be.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bounds {
-    pub(super) rows_max: usize,
-    pub(super) bytes_max: usize,
+pub(crate) struct Bounds {
+    pub(crate) rows_max: usize,
+    pub(crate) bytes_max: usize,
 }
 
 impl QueryReader {
-    pub(super) fn new(planner: Planner, running: Running, bounds: Bounds) -> Self {
+    pub(crate) fn new(planner: Planner, running: Running, bounds: Bounds) -> Self {
         let schema = Arc::clone(&running.schema);
         Self { running, planner, schema, bounds, ready: VecDeque::new(), begun: false }
     }

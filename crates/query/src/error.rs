@@ -19,7 +19,7 @@ use super::parse::{Place, lower_first, refused};
 
 /// When an error came up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum During {
+pub(crate) enum During {
     /// Before any row was read: messages speak of the query's text.
     Planning,
     /// While rows were read: messages may hold their values.
@@ -27,12 +27,12 @@ pub(super) enum During {
 }
 
 /// The fault that an error comes to.
-pub(super) fn fault(error: &DataFusionError, during: During, names: &Names) -> Fault {
+pub(crate) fn fault(error: &DataFusionError, during: During, names: &Names) -> Fault {
     told(error, &Around { during, names, place: None })
 }
 
 /// Whether memory was short, as opposed to disk.
-pub(super) fn memory_is_short(error: &DataFusionError) -> bool {
+pub(crate) fn memory_is_short(error: &DataFusionError) -> bool {
     matches!(root(error), DataFusionError::ResourcesExhausted(said) if !is_about_disk(said))
 }
 

@@ -23,13 +23,13 @@ use datafusion::logical_expr::{
 
 /// The aggregate function.
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub(super) struct ExactSum {
+pub(crate) struct ExactSum {
     inner: Sum,
 }
 
 impl ExactSum {
     /// The function.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { inner: Sum::new() }
     }
 }

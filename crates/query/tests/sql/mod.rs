@@ -15,7 +15,7 @@ use arrow::util::pretty::pretty_format_batches;
 use flowglass_connect::{
     Batch, BatchReader, BatchSource, Fault, QueryEngine, QueryTable, ReadRequest, Surroundings,
 };
-use flowglass_sources::sql::DataFusion;
+use flowglass_query::DataFusion;
 use flowglass_testkit::{FakeClock, MemorySource};
 
 fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {

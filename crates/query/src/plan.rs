@@ -21,7 +21,7 @@ use super::spill::SpillFolder;
 use super::table::{Table, Told};
 
 /// Everything that a query needs to be planned, and to be planned again.
-pub(super) struct Planner {
+pub(crate) struct Planner {
     sql: String,
     parsed: Parsed,
     tables: Vec<Table>,
@@ -34,24 +34,24 @@ pub(super) struct Planner {
 }
 
 /// What stays the same however a query is planned.
-pub(super) struct Setting {
-    pub(super) pool: Arc<dyn MemoryPool>,
-    pub(super) now_nanoseconds: i128,
-    pub(super) spill: Arc<SpillFolder>,
+pub(crate) struct Setting {
+    pub(crate) pool: Arc<dyn MemoryPool>,
+    pub(crate) now_nanoseconds: i128,
+    pub(crate) spill: Arc<SpillFolder>,
 }
 
 /// A plan that runs.
-pub(super) struct Running {
+pub(crate) struct Running {
     /// Its rows, in DataFusion's types.
-    pub(super) stream: SendableRecordBatchStream,
+    pub(crate) stream: SendableRecordBatchStream,
     /// Its columns, in the types that are given out.
-    pub(super) schema: SchemaRef,
+    pub(crate) schema: SchemaRef,
     /// Whether it was planned for little memory already.
-    pub(super) frugal: bool,
+    pub(crate) frugal: bool,
 }
 
 impl Planner {
-    pub(super) fn new(
+    pub(crate) fn new(
         sql: &str,
         parsed: Parsed,
         tables: Vec<Table>,
@@ -76,17 +76,17 @@ impl Planner {
     }
 
     /// What the query's sources tell.
-    pub(super) fn told(&self) -> &Told {
+    pub(crate) fn told(&self) -> &Told {
         &self.told
     }
 
     /// The spellings of its names.
-    pub(super) fn names(&self) -> &Names {
+    pub(crate) fn names(&self) -> &Names {
         &self.names
     }
 
     /// Plans the query and starts it. Nothing is read before the first batch is asked for.
-    pub(super) async fn start(&self, frugal: bool) -> Result<Running, Fault> {
+    pub(crate) async fn start(&self, frugal: bool) -> Result<Running, Fault> {
         let planning = |error| fault(&error, During::Planning, &self.names);
         let needs = Needs {
             pool: &self.pool,

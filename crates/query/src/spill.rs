@@ -18,14 +18,14 @@ static NEXT: AtomicU64 = AtomicU64::new(0);
 
 /// A folder for one query's spilled rows. Removed when dropped.
 #[derive(Debug)]
-pub(super) struct SpillFolder {
+pub(crate) struct SpillFolder {
     path: PathBuf,
     _lock: File,
 }
 
 impl SpillFolder {
     /// Makes a new folder under `scratch` and removes those that nobody uses any more.
-    pub(super) fn new(scratch: &Path) -> Result<Self, Fault> {
+    pub(crate) fn new(scratch: &Path) -> Result<Self, Fault> {
         remove_leftovers(scratch);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = scratch.join(format!("{PREFIX}{}-{number}", std::process::id()));
@@ -45,7 +45,7 @@ impl SpillFolder {
     }
 
     /// Where it is.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 }

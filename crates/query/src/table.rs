@@ -23,19 +23,19 @@ use super::names::Names;
 
 /// What the scans of one query tell its reader, past DataFusion's own error type.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(crate) struct Told {
     fault: Mutex<Option<Fault>>,
     bytes: AtomicU64,
 }
 
 impl Told {
     /// The first fault of a source, once.
-    pub(super) fn take_fault(&self) -> Option<Fault> {
+    pub(crate) fn take_fault(&self) -> Option<Fault> {
         self.fault.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Bytes read from all sources.
-    pub(super) fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
 
@@ -50,27 +50,27 @@ impl Told {
 
 /// A table whose columns are known.
 #[derive(Clone)]
-pub(super) struct Table {
+pub(crate) struct Table {
     /// Its name in the query and its source.
-    pub(super) table: QueryTable,
+    pub(crate) table: QueryTable,
     /// Its columns in their own spelling.
-    pub(super) schema: SchemaRef,
+    pub(crate) schema: SchemaRef,
 }
 
 impl Table {
     /// Looks at the source.
-    pub(super) async fn look(table: QueryTable) -> Result<Self, Fault> {
+    pub(crate) async fn look(table: QueryTable) -> Result<Self, Fault> {
         let reader = table.source.open(ReadRequest::default()).await?;
         Ok(Self { schema: reader.schema(), table })
     }
 
     /// The names of its columns.
-    pub(super) fn columns(&self) -> impl Iterator<Item = &str> + Clone {
+    pub(crate) fn columns(&self) -> impl Iterator<Item = &str> + Clone {
         self.schema.fields().iter().map(|field| field.name().as_str())
     }
 
     /// As the planner sees it.
-    pub(super) fn provider(
+    pub(crate) fn provider(
         &self,
         names: &Names,
         told: &Arc<Told>,
@@ -93,7 +93,7 @@ impl Table {
 }
 
 /// A source in DataFusion's catalog.
-pub(super) struct Provider {
+pub(crate) struct Provider {
     source: Arc<dyn BatchSource>,
     own: SchemaRef,
     shown: SchemaRef,

@@ -1,0 +1,6 @@
+//! All tests of this crate that are too large to sit beside the code, in one binary: linking
+//! dominates.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod sql;
