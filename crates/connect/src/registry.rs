@@ -8,6 +8,7 @@ use flowglass_model::ErrorClass;
 use crate::batch::{BatchSource, BatchTarget, SourceConnector, Surroundings, TargetConnector};
 use crate::fault::Fault;
 use crate::query::QueryEngine;
+use crate::stream::{StreamSink, StreamSinkConnector, StreamSource, StreamSourceConnector};
 
 /// Connectors by the manifest's word for them.
 #[derive(Default)]
@@ -15,6 +16,8 @@ pub struct Registry {
     sources: BTreeMap<&'static str, Box<dyn SourceConnector>>,
     targets: BTreeMap<&'static str, Box<dyn TargetConnector>>,
     engines: BTreeMap<&'static str, Arc<dyn QueryEngine>>,
+    stream_sources: BTreeMap<&'static str, Box<dyn StreamSourceConnector>>,
+    stream_sinks: BTreeMap<&'static str, Box<dyn StreamSinkConnector>>,
 }
 
 impl Registry {
@@ -37,6 +40,16 @@ impl Registry {
     /// Adds a query engine; one of the same word is replaced.
     pub fn add_engine(&mut self, engine: Arc<dyn QueryEngine>) {
         self.engines.insert(engine.kind(), engine);
+    }
+
+    /// Adds a type of source of changes; one of the same word is replaced.
+    pub fn add_stream_source(&mut self, connector: Box<dyn StreamSourceConnector>) {
+        self.stream_sources.insert(connector.kind(), connector);
+    }
+
+    /// Adds a type of sink of changes; one of the same word is replaced.
+    pub fn add_stream_sink(&mut self, connector: Box<dyn StreamSinkConnector>) {
+        self.stream_sinks.insert(connector.kind(), connector);
     }
 
     /// The query engine of that word.
@@ -63,6 +76,51 @@ impl Registry {
     #[must_use]
     pub fn target_schemas(&self) -> BTreeMap<String, serde_json::Value> {
         self.targets.iter().map(|(kind, it)| ((*kind).to_owned(), it.schema())).collect()
+    }
+
+    /// The JSON Schemas of all configurations of sources of changes.
+    #[must_use]
+    pub fn stream_source_schemas(&self) -> BTreeMap<String, serde_json::Value> {
+        self.stream_sources.iter().map(|(kind, it)| ((*kind).to_owned(), it.schema())).collect()
+    }
+
+    /// The JSON Schemas of all configurations of sinks of changes.
+    #[must_use]
+    pub fn stream_sink_schemas(&self) -> BTreeMap<String, serde_json::Value> {
+        self.stream_sinks.iter().map(|(kind, it)| ((*kind).to_owned(), it.schema())).collect()
+    }
+
+    /// Builds a source of changes.
+    ///
+    /// # Errors
+    /// `config` when the type is unknown or its configuration cannot be used.
+    pub fn stream_source(
+        &self,
+        kind: &str,
+        config: serde_json::Value,
+        around: &Surroundings,
+    ) -> Result<Arc<dyn StreamSource>, Fault> {
+        let Some(connector) = self.stream_sources.get(kind) else {
+            return Err(unknown("stream source", kind));
+        };
+        connector.build(config, around)
+    }
+
+    /// Builds a sink of changes for the stream of that name.
+    ///
+    /// # Errors
+    /// `config` when the type is unknown or its configuration cannot be used.
+    pub fn stream_sink(
+        &self,
+        kind: &str,
+        stream: &str,
+        config: serde_json::Value,
+        around: &Surroundings,
+    ) -> Result<Arc<dyn StreamSink>, Fault> {
+        let Some(connector) = self.stream_sinks.get(kind) else {
+            return Err(unknown("stream sink", kind));
+        };
+        connector.build(stream, config, around)
     }
 
     /// Builds a source.
@@ -103,6 +161,8 @@ impl std::fmt::Debug for Registry {
         f.debug_struct("Registry")
             .field("sources", &self.sources.keys())
             .field("targets", &self.targets.keys())
+            .field("stream_sources", &self.stream_sources.keys())
+            .field("stream_sinks", &self.stream_sinks.keys())
             .finish()
     }
 }

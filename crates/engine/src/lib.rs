@@ -14,6 +14,7 @@ mod run;
 mod runner;
 mod schedule;
 mod stop;
+pub mod stream;
 mod work;
 
 pub use built::{BuildContext, BuildError, build};

@@ -6,4 +6,5 @@
 mod command;
 mod copy;
 mod simulation;
+mod stream;
 mod support;

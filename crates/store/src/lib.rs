@@ -9,6 +9,7 @@
 //! * [`Reader`] reads: events of a run, all events by position, the list of runs, log lines.
 //! * [`Follow`] follows a run while it is written.
 //! * [`Retention`] says what goes.
+//! * A store also keeps what streams need beside their sinks: positions and dead letters.
 //!
 //! What is refused rather than stored: an event that leaves a gap in its run's `seq`, one that
 //! differs from the stored event at the same place, and a move that the model's one transition
@@ -27,6 +28,7 @@ mod reader;
 mod retention;
 mod schema;
 mod store;
+mod streams;
 mod summary;
 mod transaction;
 mod writer;

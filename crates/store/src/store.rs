@@ -244,7 +244,7 @@ impl Store {
         drop(self);
     }
 
-    async fn write<T: Send + 'static>(
+    pub(crate) async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Log) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {

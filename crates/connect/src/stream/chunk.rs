@@ -215,9 +215,38 @@ impl ChunkBuilder {
         });
     }
 
-    /// Says that a position is reached behind the changes so far.
+    /// Adds a change whose bytes were appended from `start` on: those are what its hash is over.
+    pub fn push_change_from(&mut self, change: NewChange, start: usize) {
+        let bytes = std::mem::take(&mut self.bytes);
+        self.push_change(change, bytes.get(start..).unwrap_or_default());
+        self.bytes = bytes;
+    }
+
+    /// Appends a cell of text that `write` puts at the end of the bytes. A text that is too long
+    /// for a chunk becomes an empty one: a source cuts its chunks long before.
+    pub fn push_text(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.bytes.len();
+        write(&mut self.bytes);
+        let length = self.bytes.len().saturating_sub(start);
+        self.cells.push(Cell::text(start, length).unwrap_or(Cell::NULL));
+    }
+
+    /// Says that a position is reached behind the changes so far. Of several at one place only the
+    /// last is kept: a log full of transactions that do not concern us costs one mark.
     pub fn mark(&mut self, position: Position) {
-        self.marks.push(Mark { after: self.changes.len(), position });
+        let after = self.changes.len();
+        match self.marks.last_mut() {
+            Some(last) if last.after == after => last.position = position,
+            _ => self.marks.push(Mark { after, position }),
+        }
+    }
+
+    /// The chunk, when its cells are ranges of bytes that were still coming in while they were
+    /// pushed.
+    #[must_use]
+    pub fn finish_over(mut self, bytes: Bytes) -> Chunk {
+        self.whole = Some(bytes);
+        self.finish()
     }
 
     /// The chunk.

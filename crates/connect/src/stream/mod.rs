@@ -27,6 +27,7 @@ mod position;
 mod relation;
 mod sink;
 mod source;
+mod state;
 
 pub use batch::{Slice, StreamBatch};
 pub use change::{Change, ChangeRef, Identity, Op, Transaction};
@@ -39,3 +40,4 @@ pub use sink::{
     Acknowledged, Delivery, Guarantee, Refused, SinkWriter, StreamSink, StreamSinkConnector, Takes,
 };
 pub use source::{Head, Precondition, StreamReader, StreamSource, StreamSourceConnector};
+pub use state::{Checkpoint, DeadLetter, DeadLetterLimits, Overflow, SetAside, StreamState};

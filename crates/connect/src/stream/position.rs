@@ -37,6 +37,9 @@ impl Position {
     /// The whole transaction is taken.
     pub const WHOLE: u64 = u64::MAX;
 
+    /// Before everything: nothing has been taken, not even a snapshot.
+    pub const ORIGIN: Self = Self { commit: 0, rows: 0, detail: None };
+
     /// Behind the transaction that was committed here.
     #[must_use]
     pub const fn after(commit: u64) -> Self {
@@ -61,6 +64,12 @@ impl Position {
     #[must_use]
     pub const fn covers(&self, commit: u64, row: u64) -> bool {
         commit < self.commit || (commit == self.commit && row < self.rows)
+    }
+
+    /// Whether everything before `other` is taken here too, whatever the details say.
+    #[must_use]
+    pub const fn reaches(&self, other: &Self) -> bool {
+        self.commit > other.commit || (self.commit == other.commit && self.rows >= other.rows)
     }
 
     /// Whether it stands between transactions.

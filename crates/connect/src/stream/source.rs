@@ -70,6 +70,10 @@ pub trait StreamReader: Send {
     /// The source may forget what is before `position`: every sink that counts has it for good.
     fn confirm(&mut self, position: &Position);
 
+    /// Tells the source what was confirmed last, and closes. Without it the source learns it at the
+    /// next opening.
+    async fn close(&mut self) {}
+
     /// Where the source's log ends now, as far as the reader knows.
     fn head(&self) -> Head;
 }

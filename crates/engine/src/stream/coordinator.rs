@@ -1,0 +1,620 @@
+//! The coordinator: one source, one batcher, a lane for each sink, and the accounts between them.
+//!
+//! It alone decides what the source may forget, and only from what the sinks have said. Nothing it
+//! holds is lost when a sink is away: lanes keep their batches, queues fill, reading stops, and the
+//! source keeps the rest.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use flowglass_connect::encode::{Encoder, Origin};
+use flowglass_connect::stream::{
+    Checkpoint, Chunk, Guarantee, Position, StreamBatch, StreamReader, Takes,
+};
+use flowglass_connect::{Fault, Tasks};
+use flowglass_model::{ErrorClass, Policy};
+use tokio::sync::{mpsc, watch};
+
+use super::batcher::{Batcher, Trigger};
+use super::begin::begin;
+use super::job::{SinkStatus, Status, StreamJob, Until};
+use super::lane::{self, Handed, Lane, Report, Reports, Settled};
+use super::ledger::{ByTable, SinkLedger, Sum, read_of};
+use super::letters::{LetterTotals, Letters};
+use super::meters::{Meters, StageOf};
+use super::policy::{CommitPolicy, SinkPosition};
+use super::trim::trim;
+use super::watcher::Watcher;
+use crate::stop::Stop;
+
+/// How often figures are brought up to date and positions kept.
+const TICK: Duration = Duration::from_millis(200);
+
+/// Chunks that may wait before they are cut into batches, in batches' worth of rows.
+const BATCHES_GATHERED_MAX: usize = 2;
+
+/// The first wait before a source is opened again; doubled each time.
+const BACKOFF: Duration = Duration::from_millis(200);
+
+/// The longest wait.
+const BACKOFF_MAX: Duration = Duration::from_secs(30);
+
+/// A sink as the coordinator sees it.
+struct Seat {
+    id: String,
+    required: bool,
+    guarantee: Guarantee,
+    /// `None` once nothing more will be handed over.
+    orders: Option<mpsc::Sender<Handed>>,
+    /// What was handed over and is not settled, in order.
+    in_flight: VecDeque<(u64, ByTable<Sum>)>,
+    numbered: u64,
+    /// Behind what the sink has said it keeps.
+    position: Option<Position>,
+    /// Behind what is kept as its checkpoint.
+    saved: Option<Position>,
+    ledger: SinkLedger,
+    delivered: u64,
+    bytes: u64,
+    trouble: Option<String>,
+    ended: bool,
+}
+
+/// Runs a stream until it has done what it was started for, is asked to stop, or fails. Whatever it
+/// comes to, and also when this is dropped half-way: what the sinks have acknowledged is safe, and the
+/// rest comes again.
+///
+/// # Errors
+/// What ended it: a required sink or the source cannot go on, or the ledger is open.
+pub async fn run(job: &StreamJob, stop: &Stop, status: watch::Sender<Status>) -> Result<(), Fault> {
+    Coordinator::start(job, stop, status)?.run().await
+}
+
+/// A stream at work.
+struct Coordinator<'a> {
+    job: &'a StreamJob,
+    stop: &'a Stop,
+    seats: Vec<Seat>,
+    reports: mpsc::Receiver<(usize, Report)>,
+    // Kept so that the channel stays open while no lane runs.
+    _tell: mpsc::Sender<(usize, Report)>,
+    _lanes: Tasks,
+    batcher: Batcher,
+    reader: Option<Box<dyn StreamReader>>,
+    /// Behind the last batch that was handed over.
+    handed: Option<Position>,
+    status: watch::Sender<Status>,
+    letters: watch::Receiver<LetterTotals>,
+    meters: Meters,
+    watcher: Watcher,
+    /// Times the source was opened again by us.
+    reopened: u64,
+    unaccounted: u64,
+    /// A batch was not handed to every lane, because somebody asked to stop: nothing may be handed
+    /// out after it.
+    cut_short: bool,
+    finishing: bool,
+    /// The source has come to its end.
+    ended: bool,
+}
+
+impl<'a> Coordinator<'a> {
+    /// Starts a lane for each sink.
+    ///
+    /// # Errors
+    /// `config` when a sink's messages cannot be made as it asks.
+    fn start(
+        job: &'a StreamJob,
+        stop: &'a Stop,
+        status: watch::Sender<Status>,
+    ) -> Result<Self, Fault> {
+        let (tell, reports) = mpsc::channel(64);
+        let (totals, letters) = watch::channel(LetterTotals::default());
+        let totals = Arc::new(totals);
+        let mut lanes = Tasks::new();
+        let mut seats = Vec::with_capacity(job.sinks.len());
+        for (index, sink) in job.sinks.iter().enumerate() {
+            let (orders, queue) = mpsc::channel(job.queue_batches_max.max(1));
+            let id = sink.sink.id().to_owned();
+            let encoder = match sink.sink.takes() {
+                Takes::Messages(settings) => Some(Encoder::new(settings, origin(job))?),
+                Takes::Rows => None,
+            };
+            let lane = Lane {
+                sink: Arc::clone(&sink.sink),
+                encoder,
+                letters: Letters {
+                    stream: job.name.as_str().into(),
+                    sink: id.clone(),
+                    limits: job.dead_letters,
+                    state: Arc::clone(&job.state),
+                    clock: Arc::clone(&job.clock),
+                    totals: Arc::clone(&totals),
+                },
+                clock: Arc::clone(&job.clock),
+                orders: queue,
+                reports: Reports { lane: index, send: tell.clone() },
+            };
+            lanes.spawn("stream-lane", lane::run(lane));
+            seats.push(Seat {
+                ledger: SinkLedger::new(id.clone()),
+                id,
+                required: sink.required,
+                guarantee: sink.sink.guarantee(),
+                orders: Some(orders),
+                in_flight: VecDeque::new(),
+                numbered: 0,
+                position: None,
+                saved: None,
+                delivered: 0,
+                bytes: 0,
+                trouble: None,
+                ended: false,
+            });
+        }
+        let ids: Vec<_> = job.sinks.iter().map(|it| it.sink.id()).collect();
+        let meters =
+            Meters::new(job.meters.clone(), job.source.id(), &ids, job.queue_batches_max.max(1));
+        Ok(Self {
+            job,
+            stop,
+            seats,
+            reports,
+            _tell: tell,
+            _lanes: lanes,
+            batcher: Batcher::new(job.limits),
+            reader: None,
+            handed: None,
+            status,
+            letters,
+            meters,
+            watcher: Watcher::new(job.stalled_after),
+            reopened: 0,
+            unaccounted: 0,
+            cut_short: false,
+            finishing: false,
+            ended: false,
+        })
+    }
+
+    /// Runs the stream until it has done what it was started for, or is asked to stop, or fails.
+    async fn run(&mut self) -> Result<(), Fault> {
+        self.meters.status(1.0);
+        let ended = self.drive().await;
+        self.keep_positions().await.unwrap_or_default();
+        self.tell_status();
+        self.meters.status(if ended.is_ok() { 0.0 } else { -1.0 });
+        ended
+    }
+
+    async fn drive(&mut self) -> Result<(), Fault> {
+        let Some(from) = self.where_to_begin().await? else { return Ok(()) };
+        let from = Some(from).filter(|it| *it != Position::ORIGIN);
+        self.handed.clone_from(&from);
+        self.batcher.begin_at(from.clone());
+        self.open_source(from).await?;
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let stop = self.stop;
+        let mut asked = std::pin::pin!(stop.asked());
+        loop {
+            while !self.cut_short
+                && let Some((batch, trigger)) = self.batcher.next(self.now(), self.hungry())
+            {
+                self.hand_out(batch, trigger).await?;
+            }
+            if self.cut_short || self.is_done() {
+                break;
+            }
+            let due = self.batcher.due_at().map(|at| at.saturating_sub(self.now()));
+            let gathered = self.batcher.waiting_events()
+                >= self.job.limits.events_max.saturating_mul(BATCHES_GATHERED_MAX)
+                && due.is_some();
+            let waiting_since = self.now();
+            tokio::select! {
+                biased;
+                report = self.reports.recv() => self.heard(report).await?,
+                chunk = next_chunk(&mut self.reader), if !gathered && !self.ended => {
+                    let waited = self.now().saturating_sub(waiting_since);
+                    self.read(chunk, waited).await?;
+                }
+                () = tokio::time::sleep(due.unwrap_or_default()), if due.is_some() => {}
+                _ = tick.tick() => self.tick().await?,
+                _ = &mut asked => break,
+            }
+        }
+        self.finish().await
+    }
+
+    /// The least position of all sinks; `None` when somebody asked to stop before all had said
+    /// theirs.
+    async fn where_to_begin(&mut self) -> Result<Option<Position>, Fault> {
+        let kept = self.job.state.checkpoints(&self.job.name).await?;
+        let stop = self.stop;
+        let mut asked = std::pin::pin!(stop.asked());
+        let mut said: Vec<Option<Option<Position>>> = self.seats.iter().map(|_| None).collect();
+        while said.iter().any(Option::is_none) {
+            let (lane, report) = tokio::select! {
+                report = self.reports.recv() => report.ok_or_else(lanes_gone)?,
+                _ = &mut asked => return Ok(None),
+            };
+            match report {
+                Report::Opened(position) => {
+                    if let Some(slot) = said.get_mut(lane) {
+                        *slot = Some(position);
+                    }
+                }
+                report => self.heard(Some((lane, report))).await?,
+            }
+        }
+        let sinks: Vec<_> = self.seats.iter().map(|it| (it.id.as_str(), it.guarantee)).collect();
+        let said: Vec<_> = said.into_iter().flatten().collect();
+        let starts = begin(&sinks, &said, &kept)?;
+        for (seat, start) in self.seats.iter_mut().zip(starts) {
+            seat.saved = kept.iter().find(|it| it.sink == seat.id).map(|it| it.position.clone());
+            seat.position = Some(start);
+        }
+        self.keep_positions().await?;
+        Ok(CommitPolicy::forgettable(&self.positions()))
+    }
+
+    async fn open_source(&mut self, from: Option<Position>) -> Result<(), Fault> {
+        let mut attempt = 0_u32;
+        loop {
+            let opened = self.job.source.open(from.clone(), Arc::clone(&self.job.clock)).await;
+            let fault = match opened {
+                Ok(reader) => {
+                    self.reader = Some(reader);
+                    return Ok(());
+                }
+                Err(fault) if fault.class().policy() == Policy::Retry => fault,
+                Err(fault) => return Err(fault),
+            };
+            attempt += 1;
+            let wait = BACKOFF.saturating_mul(1 << attempt.min(16)).min(BACKOFF_MAX);
+            self.watcher.source_trouble(&fault);
+            tokio::select! {
+                () = tokio::time::sleep(wait.mul_f64(0.5 + fastrand::f64() / 2.0)) => {}
+                _ = self.stop.asked() => return Err(fault),
+            }
+        }
+    }
+
+    /// Takes what the source gave.
+    async fn read(
+        &mut self,
+        chunk: Result<Option<Chunk>, Fault>,
+        waited: Duration,
+    ) -> Result<(), Fault> {
+        let now = self.now();
+        match chunk {
+            Ok(Some(chunk)) => {
+                let worked = now.saturating_sub(chunk.received()).min(waited);
+                self.meters.busy(StageOf::Source, worked);
+                self.watcher.read(&chunk, now);
+                self.status.send_modify(|status| status.read += chunk.len() as u64);
+                self.batcher.push(Arc::new(chunk), now);
+                Ok(())
+            }
+            Ok(None) => {
+                self.ended = true;
+                while let Some((batch, trigger)) = self.batcher.drain(now) {
+                    self.hand_out(batch, trigger).await?;
+                }
+                Ok(())
+            }
+            Err(fault) if fault.class().policy() == Policy::Retry => {
+                // What was read and not handed out is read again.
+                self.watcher.source_trouble(&fault);
+                self.reopened += 1;
+                self.reader = None;
+                self.batcher = Batcher::new(self.job.limits);
+                self.batcher.begin_at(self.handed.clone());
+                self.open_source(self.handed.clone()).await
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Gives a batch to every lane, and listens to them while it waits for room.
+    async fn hand_out(&mut self, batch: StreamBatch, trigger: Trigger) -> Result<(), Fault> {
+        let began = self.now();
+        let read = read_of(&batch);
+        self.meters.cut(&batch, &read, trigger);
+        self.watcher.cut(&batch, self.job.clock.now());
+        for (relation, lag) in self.watcher.table_lags() {
+            self.meters.table_lag(&relation, lag);
+        }
+        let position = batch.position().clone();
+        self.status.send_modify(|status| {
+            status.wire_bytes += batch.wire_bytes();
+            if !batch.is_empty() {
+                status.batch_events = batch.spanned() as u64;
+            }
+        });
+        let batch = Arc::new(batch);
+        self.meters.busy(StageOf::Process, self.now().saturating_sub(began));
+        for lane in 0..self.seats.len() {
+            self.hand_to(lane, &batch, &read).await?;
+            if self.cut_short {
+                return Ok(());
+            }
+        }
+        self.handed = Some(position);
+        Ok(())
+    }
+
+    async fn hand_to(
+        &mut self,
+        lane: usize,
+        batch: &Arc<StreamBatch>,
+        read: &ByTable<Sum>,
+    ) -> Result<(), Fault> {
+        let since = self.now();
+        let place = loop {
+            let Some(seat) = self.seats.get(lane) else { return Ok(()) };
+            let Some(orders) = seat.orders.clone() else { return Ok(()) };
+            let stop = self.stop;
+            tokio::select! {
+                biased;
+                report = self.reports.recv() => self.heard(report).await?,
+                place = orders.reserve_owned() => break place,
+                _ = stop.asked(), if !self.finishing => {
+                    self.cut_short = true;
+                    return Ok(());
+                }
+            }
+        };
+        self.meters.blocked(StageOf::Process, self.now().saturating_sub(since));
+        // A lane that has ended has said why, or will in a moment.
+        let Ok(place) = place else { return Ok(()) };
+        let Some(seat) = self.seats.get_mut(lane) else { return Ok(()) };
+        let Some(rest) = trim(batch, seat.position.as_ref()) else { return Ok(()) };
+        let read = if Arc::ptr_eq(&rest, batch) { read.clone() } else { read_of(&rest) };
+        seat.numbered += 1;
+        seat.ledger.hand_out(&read);
+        self.meters.handed(&read);
+        seat.in_flight.push_back((seat.numbered, read));
+        place.send(Handed { number: seat.numbered, batch: rest });
+        Ok(())
+    }
+
+    /// Takes a lane's report.
+    async fn heard(&mut self, report: Option<(usize, Report)>) -> Result<(), Fault> {
+        let (lane, report) = report.ok_or_else(lanes_gone)?;
+        match report {
+            Report::Settled(settled) => self.settled(lane, &settled),
+            Report::Trouble { fault, .. } => {
+                self.meters.trouble(lane, &fault);
+                if let Some(seat) = self.seats.get_mut(lane) {
+                    seat.trouble = Some(fault.chain());
+                }
+                Ok(())
+            }
+            Report::Recovered | Report::Opened(_) => {
+                if let Some(seat) = self.seats.get_mut(lane) {
+                    seat.trouble = None;
+                }
+                Ok(())
+            }
+            Report::Failed(fault) => {
+                self.meters.trouble(lane, &fault);
+                let Some(seat) = self.seats.get_mut(lane) else { return Err(fault) };
+                seat.ended = true;
+                seat.orders = None;
+                if seat.required || self.seats.iter().all(|it| it.ended) {
+                    return Err(fault);
+                }
+                seat.trouble = Some(fault.chain());
+                Ok(())
+            }
+            Report::Drained => {
+                if let Some(seat) = self.seats.get_mut(lane) {
+                    seat.ended = true;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn settled(&mut self, lane: usize, settled: &Settled) -> Result<(), Fault> {
+        let now = self.now();
+        let unix = self.unix_seconds();
+        self.meters.settled(lane, settled, now, unix);
+        let Some(seat) = self.seats.get_mut(lane) else { return Ok(()) };
+        seat.position = Some(settled.position.clone());
+        seat.bytes += settled.bytes;
+        seat.delivered += settled.outcome.parts().map(|(_, it)| it.delivered.rows).sum::<u64>();
+        let Some((number, read)) = seat.in_flight.pop_front() else { return Ok(()) };
+        let agreed = seat.ledger.close(&read, &settled.outcome);
+        if let Err(off) = agreed {
+            self.unaccounted += off.read.rows.abs_diff(off.accounted.rows).max(1);
+            #[expect(clippy::cast_precision_loss, reason = "a gauge is a double")]
+            self.meters.unaccounted(self.unaccounted as f64);
+            let said = format!(
+                "the ledger of {} at `{}` is open: batch {number} held {} rows, {} are accounted for",
+                off.table, seat.id, off.read.rows, off.accounted.rows
+            );
+            return Err(Fault::new(ErrorClass::Internal, said));
+        }
+        self.confirm();
+        Ok(())
+    }
+
+    fn positions(&self) -> Vec<SinkPosition> {
+        let of = |seat: &Seat| SinkPosition {
+            required: seat.required,
+            position: match seat.guarantee {
+                Guarantee::ExactlyOnce => seat.position.clone(),
+                // Only what is kept may be forgotten by the source.
+                Guarantee::AtLeastOnce => seat.saved.clone(),
+            },
+        };
+        self.seats.iter().map(of).collect()
+    }
+
+    fn confirm(&mut self) {
+        if let Some(position) = CommitPolicy::forgettable(&self.positions())
+            && let Some(reader) = &mut self.reader
+        {
+            reader.confirm(&position);
+        }
+    }
+
+    async fn tick(&mut self) -> Result<(), Fault> {
+        self.keep_positions().await?;
+        self.confirm();
+        self.tell_status();
+        Ok(())
+    }
+
+    /// Keeps the positions that have moved: for sinks that cannot keep theirs, and for people.
+    async fn keep_positions(&mut self) -> Result<(), Fault> {
+        let at = self.job.clock.now();
+        let checkpoint = |seat: &Seat| {
+            let position = seat.position.clone().filter(|it| Some(it) != seat.saved.as_ref())?;
+            let (stream, sink) = (self.job.name.clone(), seat.id.clone());
+            Some(Checkpoint { stream, sink, position, rows: seat.delivered, at })
+        };
+        let moved: Vec<_> = self.seats.iter().filter_map(checkpoint).collect();
+        if moved.is_empty() {
+            return Ok(());
+        }
+        self.job.state.save(moved.clone()).await?;
+        for seat in &mut self.seats {
+            if let Some(kept) = moved.iter().find(|it| it.sink == seat.id) {
+                seat.saved = Some(kept.position.clone());
+            }
+        }
+        self.meters.checkpointed(self.unix_seconds());
+        Ok(())
+    }
+
+    /// Whether no sink has anything to do.
+    fn hungry(&self) -> bool {
+        self.seats.iter().all(|seat| seat.ended || seat.in_flight.is_empty())
+    }
+
+    fn is_done(&self) -> bool {
+        let idle = self.batcher.waiting_events() == 0
+            && self.seats.iter().all(|it| it.ended || it.in_flight.is_empty());
+        let handed = self.handed.as_ref();
+        match &self.job.until {
+            _ if self.ended => idle,
+            Until::Stopped => false,
+            Until::Reached(position) => idle && handed.is_some_and(|it| it >= position),
+            Until::CaughtUp => {
+                let target = self.watcher.target();
+                idle && target
+                    .is_some_and(|end| end == 0 || handed.is_some_and(|it| it.commit >= end))
+            }
+        }
+    }
+
+    /// Delivers what has been read, within the grace, and keeps the positions.
+    async fn finish(&mut self) -> Result<(), Fault> {
+        let deadline = tokio::time::Instant::now() + self.job.grace;
+        let drained = tokio::time::timeout_at(deadline, self.drain()).await;
+        self.keep_positions().await?;
+        self.confirm();
+        if let Some(mut reader) = self.reader.take() {
+            // Says the confirmed position once more; what does not arrive is read again.
+            tokio::time::timeout(Duration::from_secs(2), reader.close()).await.unwrap_or_default();
+        }
+        // Whatever is left undelivered was not confirmed: it comes again.
+        drained.unwrap_or(Ok(()))
+    }
+
+    async fn drain(&mut self) -> Result<(), Fault> {
+        self.finishing = true;
+        while !self.cut_short
+            && let Some((batch, trigger)) = self.batcher.drain(self.now())
+        {
+            self.hand_out(batch, trigger).await?;
+        }
+        for seat in &mut self.seats {
+            seat.orders = None;
+        }
+        while self.seats.iter().any(|it| !it.ended) {
+            let report = self.reports.recv().await;
+            self.heard(report).await?;
+        }
+        Ok(())
+    }
+
+    fn tell_status(&mut self) {
+        let now = self.now();
+        let head = self.reader.as_ref().map(|it| it.head());
+        if let Some(head) = head {
+            self.meters.head(&head, self.reopened);
+            self.watcher.head(head);
+        }
+        let letters = *self.letters.borrow_and_update();
+        self.meters.letters(letters, self.job.dead_letters.entries_max);
+        let busy = StageOf::ALL.map(|stage| self.meters.busy_so_far(stage));
+        let seen = self.watcher.look(now, self.job.clock.now(), self.handed.as_ref(), busy);
+        self.meters.lag.set(seen.lag.as_secs_f64());
+        self.meters.idle.set(seen.idle.as_secs_f64());
+        let sinks: Vec<_> = self.seats.iter().map(sink_status).collect();
+        for (lane, sink) in sinks.iter().enumerate() {
+            self.meters.queue(lane, sink.in_flight_batches);
+        }
+        let stalled = self.watcher.stalled(now, &sinks);
+        let committed = self.job.policy.committed(&self.positions());
+        let ledger = self.seats.iter().flat_map(|it| it.ledger.entries()).collect();
+        let handed = self.handed.clone();
+        self.status.send_modify(|status| {
+            status.handed = handed;
+            status.committed = committed;
+            status.head = seen.head;
+            status.lag = seen.lag;
+            status.idle = seen.idle;
+            status.bottleneck = seen.bottleneck;
+            status.sinks = sinks;
+            status.dead_letters = letters.entries;
+            status.ledger = ledger;
+            status.stalled = stalled;
+        });
+    }
+
+    fn now(&self) -> Duration {
+        self.job.clock.monotonic()
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a double; milliseconds fit")]
+    fn unix_seconds(&self) -> f64 {
+        self.job.clock.now().as_millisecond() as f64 / 1e3
+    }
+}
+
+/// The next chunk; never, when there is no source any more.
+async fn next_chunk(reader: &mut Option<Box<dyn StreamReader>>) -> Result<Option<Chunk>, Fault> {
+    match reader {
+        Some(reader) => reader.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn origin(job: &StreamJob) -> Origin {
+    Origin {
+        stream: job.name.as_str().into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        clock: Arc::clone(&job.clock),
+    }
+}
+
+fn sink_status(seat: &Seat) -> SinkStatus {
+    SinkStatus {
+        id: seat.id.clone(),
+        position: seat.position.clone(),
+        delivered: seat.delivered,
+        bytes: seat.bytes,
+        in_flight_batches: seat.in_flight.len(),
+        trouble: seat.trouble.clone(),
+    }
+}
+
+fn lanes_gone() -> Fault {
+    Fault::new(ErrorClass::Internal, "every sink's task ended without a word")
+}

@@ -1,0 +1,197 @@
+//! A stream as the work of a node: its history is told like that of any other.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use flowglass_model::{Counts, Entity, ErrorClass, EventKind, LogLevel, Reason, State};
+use tokio::sync::watch;
+
+use super::coordinator;
+use super::job::{Status, StreamJob};
+use crate::recorder::RecordError;
+use crate::stop::StopCause;
+use crate::work::{Attempt, Facts, Failure, Finish, OpenStage, Work};
+
+/// How often a running stream says how far it is.
+const PROGRESS: Duration = Duration::from_secs(1);
+
+/// How often it tells its ledger.
+const LEDGER: Duration = Duration::from_secs(10);
+
+/// The stages of a stream.
+const STAGES: [&str; 4] = ["source", "process", "deliver", "checkpoint"];
+
+/// Runs a stream in the foreground of a node.
+#[derive(Debug)]
+pub struct StreamWork {
+    job: StreamJob,
+    status: watch::Sender<Status>,
+}
+
+impl StreamWork {
+    /// The work, and how it stands while it is done.
+    #[must_use]
+    pub fn new(job: StreamJob) -> (Self, watch::Receiver<Status>) {
+        let (status, seen) = watch::channel(Status::default());
+        (Self { job, status }, seen)
+    }
+}
+
+#[async_trait]
+impl Work for StreamWork {
+    async fn attempt(&self, at: &Attempt) -> Result<Finish, Failure> {
+        self.status.send_replace(Status::default());
+        let mut open = Vec::with_capacity(STAGES.len());
+        for stage in STAGES {
+            open.push(at.stage_begins(stage).await?);
+        }
+        let mut teller = Teller { at, seen: self.status.subscribe(), told: Vec::new() };
+        let ended = {
+            tokio::select! {
+                ended = coordinator::run(&self.job, &at.stop, self.status.clone()) => ended,
+                failed = teller.tell() => return Err(failed.into()),
+            }
+        };
+        let status = self.status.borrow().clone();
+        teller.ledger(&status).await?;
+        let counts = counts_of(&status);
+        let good = ended.is_ok();
+        self.close(at, &open, good, counts).await?;
+        let mut facts = Facts { counts: Some(counts), ..Facts::default() };
+        if let Some(position) = &status.committed {
+            facts.attributes.insert("position".to_owned(), position.to_string());
+        }
+        match ended {
+            // A stream that was asked to stop, and stopped with everything delivered, has done
+            // what it was asked for.
+            Ok(()) => match at.stop.cause() {
+                Some(StopCause::Timeout | StopCause::RunTimeout | StopCause::Infra) | None => {
+                    let warning = status.dead_letters > 0;
+                    Ok(Finish { facts, warning })
+                }
+                Some(StopCause::Cancelled) => {
+                    facts.attributes.insert("stopped".to_owned(), "on request".to_owned());
+                    Ok(Finish { facts, warning: false })
+                }
+            },
+            Err(fault) => Err(Failure { facts, ..Failure::from(fault) }),
+        }
+    }
+}
+
+impl StreamWork {
+    async fn close(
+        &self,
+        at: &Attempt,
+        open: &[OpenStage],
+        good: bool,
+        counts: Counts,
+    ) -> Result<(), RecordError> {
+        let to = if good { (State::Complete, Reason::Ok) } else { (State::Failed, Reason::Error) };
+        for stage in open {
+            at.stage_ends(stage, to, Some(counts)).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Tells the history what the status says.
+struct Teller<'a> {
+    at: &'a Attempt,
+    seen: watch::Receiver<Status>,
+    /// Troubles that were told and are not over.
+    told: Vec<String>,
+}
+
+impl Teller<'_> {
+    /// Tells on until the history takes no more.
+    async fn tell(&mut self) -> RecordError {
+        let mut next_ledger = LEDGER;
+        let since = self.at.recorder.monotonic();
+        loop {
+            tokio::time::sleep(PROGRESS).await;
+            let status = self.seen.borrow_and_update().clone();
+            if let Err(error) = self.progress(&status).await {
+                return error;
+            }
+            let now = self.at.recorder.monotonic().saturating_sub(since);
+            if now >= next_ledger {
+                next_ledger = now + LEDGER;
+                if let Err(error) = self.ledger(&status).await {
+                    return error;
+                }
+            }
+        }
+    }
+
+    async fn progress(&mut self, status: &Status) -> Result<(), RecordError> {
+        let counts = counts_of(status);
+        self.at
+            .recorder
+            .record(&self.at.scope, EventKind::Progress, Entity::Attempt, |event| {
+                event.counts = Some(counts);
+            })
+            .await?;
+        let mut now = Vec::new();
+        for sink in &status.sinks {
+            if let Some(trouble) = &sink.trouble {
+                now.push(format!("sink `{}`: {trouble}", sink.id));
+            }
+        }
+        if let Some(stall) = &status.stalled {
+            let who = stall.sink.as_ref().map_or(String::new(), |it| format!(", at sink `{it}`"));
+            now.push(format!("stalled in stage `{}`{who}", stall.stage.name()));
+        }
+        for trouble in &now {
+            if !self.told.contains(trouble) {
+                self.at.recorder.say(&self.at.scope, LogLevel::Warn, trouble.clone()).await?;
+            }
+        }
+        for over in self.told.iter().filter(|it| !now.contains(it)) {
+            let said = format!("over: {over}");
+            self.at.recorder.say(&self.at.scope, LogLevel::Info, said).await?;
+        }
+        self.told = now;
+        Ok(())
+    }
+
+    async fn ledger(&self, status: &Status) -> Result<(), RecordError> {
+        for entry in &status.ledger {
+            let entry = entry.clone();
+            self.at
+                .recorder
+                .record(&self.at.scope, EventKind::Ledger, Entity::Attempt, |event| {
+                    if !entry.is_closed() {
+                        event.error = Some(open_ledger());
+                    }
+                    event.ledger = Some(entry);
+                })
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+fn open_ledger() -> flowglass_model::ErrorInfo {
+    flowglass_model::ErrorInfo {
+        class: ErrorClass::Internal,
+        detail: "the row ledger is open".to_owned(),
+        retryable: false,
+        hint: Some(ErrorClass::Internal.hint().to_owned()),
+    }
+}
+
+/// Rows over all sinks: a row that went to two of them was inserted twice.
+fn counts_of(status: &Status) -> Counts {
+    let sum = |pick: fn(&flowglass_model::LedgerEntry) -> u64| {
+        Some(status.ledger.iter().map(pick).sum::<u64>())
+    };
+    Counts {
+        extracted: Some(status.read),
+        inserted: sum(|it| it.delivered),
+        filtered: sum(|it| it.filtered).filter(|it| *it > 0),
+        dead_lettered: sum(|it| it.dead_lettered).filter(|it| *it > 0),
+        bytes: Some(status.wire_bytes),
+        ..Counts::default()
+    }
+}
