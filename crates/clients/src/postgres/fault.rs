@@ -53,6 +53,25 @@ pub fn fault(doing: impl Into<String>, error: Error) -> Fault {
     Fault::new(class, doing).because(Said(chain))
 }
 
+/// A fault from the body of the server's `ErrorResponse`, for connections that are read by hand; the
+/// same words are told as for others.
+///
+/// <https://www.postgresql.org/docs/current/protocol-error-fields.html>
+pub fn fault_of_response(doing: impl Into<String>, body: &[u8]) -> Fault {
+    let field = |kind: u8| {
+        let field = body.split(|byte| *byte == 0).find(|field| field.first() == Some(&kind))?;
+        field.get(1..).map(String::from_utf8_lossy)
+    };
+    let code = field(b'C').unwrap_or_default();
+    let message = field(b'M').unwrap_or_default();
+    let words = if speaks_of_names(&code) {
+        format!("{message} ({code})")
+    } else {
+        format!("the server refused it ({code})")
+    };
+    Fault::new(class_of(&code), doing).because(Said(words))
+}
+
 fn words_of(said: &DbError) -> String {
     let code = said.code().code();
     if speaks_of_names(code) {
@@ -146,6 +165,17 @@ pub fn class_of(code: &str) -> ErrorClass {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_response_is_read_without_its_values() {
+        let body = b"SFATAL\0VFATAL\0C57P01\0Mterminating connection\0\0";
+        let fault = fault_of_response("reading", body);
+        assert_eq!(fault.class(), ErrorClass::Unreachable);
+        assert_eq!(fault.chain(), "reading: terminating connection (57P01)");
+        let fault = fault_of_response("reading", b"C22P02\0Minvalid: \"s3cret\"\0\0");
+        assert_eq!(fault.chain(), "reading: the server refused it (22P02)");
+        assert_eq!(fault_of_response("reading", b"").class(), ErrorClass::Internal);
+    }
 
     #[test]
     fn codes_have_their_class() {

@@ -42,6 +42,11 @@ pub(super) enum Trust {
 
 /// The connector for a mode; `None` without TLS.
 pub(super) fn connector(mode: &TlsMode) -> Result<Option<MakeRustlsConnect>, Fault> {
+    Ok(client_config(mode)?.map(MakeRustlsConnect::new))
+}
+
+/// The settings of rustls for a mode; `None` without TLS.
+pub(super) fn client_config(mode: &TlsMode) -> Result<Option<ClientConfig>, Fault> {
     let trust = match mode {
         TlsMode::Disable => return Ok(None),
         TlsMode::Prefer => &Trust::Anyone,
@@ -55,7 +60,7 @@ pub(super) fn connector(mode: &TlsMode) -> Result<Option<MakeRustlsConnect>, Fau
         .dangerous()
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
-    Ok(Some(MakeRustlsConnect::new(config)))
+    Ok(Some(config))
 }
 
 fn verifier(

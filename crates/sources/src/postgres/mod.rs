@@ -4,6 +4,7 @@
 //! into Arrow's builders; when the target is a Postgres too and its columns are the same, the
 //! bytes are handed on as they are, and only cut between rows.
 
+pub mod cdc;
 mod config;
 mod decode;
 mod read;

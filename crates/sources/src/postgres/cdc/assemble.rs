@@ -1,0 +1,177 @@
+//! From the bytes of the socket to chunks, without a socket: frames are taken off one buffer, and
+//! what they say becomes the chunk that the buffer's beginning is.
+//!
+//! Pure, so that any bytes can be tried, cut anywhere.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use flowglass_connect::stream::{Chunk, ChunkBuilder, Position};
+
+use super::broken::Broken;
+use super::decode::{Decoder, Step};
+use super::frame::{Frame, frame_at};
+use super::message::{Said, Shape};
+
+/// A chunk goes out when it holds so many bytes of the wire,
+pub(super) const CHUNK_BYTES_MAX: usize = 512 << 10;
+/// or so many changes.
+pub(super) const CHUNK_CHANGES_MAX: usize = 8192;
+
+/// Why the assembly stopped.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Pause {
+    /// The buffer holds no further whole frame.
+    Empty,
+    /// The chunk is as large as it may become.
+    Full,
+    /// A table has this shape from here on: the decoder must learn it before it goes on.
+    Shape(Box<Shape>),
+    /// Somebody wrote a message into the log.
+    Said(Said),
+    /// The server is alive.
+    Alive {
+        /// Everything before this place has been sent.
+        end: u64,
+        /// It wants to know that we are alive too, at once.
+        asks: bool,
+    },
+    /// The server tells an error, here in the buffer.
+    Error(Range<usize>),
+    /// The server will send no more.
+    Finished,
+}
+
+/// The chunk that is being filled, and how far that has come.
+#[derive(Debug)]
+pub(super) struct Assembly {
+    pub(super) decoder: Decoder,
+    filling: Option<ChunkBuilder>,
+    /// How much of the buffer has been read.
+    read: usize,
+    /// The last position between two transactions that went into a chunk.
+    said: Position,
+}
+
+impl Assembly {
+    /// Will give what comes after `from`.
+    pub(super) fn new(from: Position) -> Self {
+        Self { decoder: Decoder::new(from.clone()), filling: None, read: 0, said: from }
+    }
+
+    /// Reads frames off the buffer until something has to be done. `now` is when the bytes came.
+    pub(super) fn read(&mut self, buffer: &[u8], now: Duration) -> Result<Pause, Broken> {
+        loop {
+            if self.read >= CHUNK_BYTES_MAX || self.changes() >= CHUNK_CHANGES_MAX {
+                return Ok(Pause::Full);
+            }
+            let Some((frame, end)) = frame_at(buffer, self.read)? else {
+                return Ok(Pause::Empty);
+            };
+            let pause = match frame {
+                Frame::Log { place, message } => self.step(buffer, (message, place), now)?,
+                Frame::Alive { end, asks } => {
+                    self.pass(end);
+                    Some(Pause::Alive { end, asks })
+                }
+                Frame::Error(body) => Some(Pause::Error(body)),
+                Frame::Finished => Some(Pause::Finished),
+                Frame::Other => None,
+            };
+            self.read = end;
+            if let Some(pause) = pause {
+                return Ok(pause);
+            }
+        }
+    }
+
+    fn step(
+        &mut self,
+        buffer: &[u8],
+        message: (Range<usize>, u64),
+        now: Duration,
+    ) -> Result<Option<Pause>, Broken> {
+        if self.filling.is_none() {
+            self.decoder.begin_chunk();
+            let mut filling = ChunkBuilder::new(now, 0);
+            self.unsaid().into_iter().for_each(|it| filling.mark(it));
+            self.filling = Some(filling);
+        }
+        let Some(filling) = &mut self.filling else { return Ok(None) };
+        Ok(match self.decoder.step(filling, buffer, message)? {
+            Step::Done => None,
+            Step::Shape(shape) => Some(Pause::Shape(shape)),
+            Step::Said(said) => {
+                if !said.transactional {
+                    self.pass(said.place.saturating_add(1));
+                }
+                Some(Pause::Said(said))
+            }
+        })
+    }
+
+    /// Everything before `end` has been sent.
+    fn pass(&mut self, end: u64) {
+        if self.decoder.pass(end)
+            && let Some(filling) = &mut self.filling
+        {
+            filling.mark(self.decoder.at());
+        }
+    }
+
+    /// How many changes the chunk holds so far.
+    pub(super) fn changes(&self) -> usize {
+        self.filling.as_ref().map_or(0, ChunkBuilder::len)
+    }
+
+    /// The last position between two transactions, when no chunk has told it.
+    pub(super) fn unsaid(&self) -> Option<Position> {
+        self.decoder.whole().filter(|whole| **whole > self.said).cloned()
+    }
+
+    /// Takes what has been read off the buffer. It is a chunk when it holds a change; when it does
+    /// not, its position may become a chunk of its own by [`Assembly::position`].
+    pub(super) fn cut(&mut self, buffer: &mut BytesMut) -> Option<Chunk> {
+        let read = std::mem::take(&mut self.read);
+        let changes = self.changes();
+        match self.filling.take() {
+            Some(filling) if changes > 0 => {
+                self.say();
+                Some(filling.finish_over(buffer.split_to(read).freeze()))
+            }
+            _ => {
+                buffer.advance(read);
+                None
+            }
+        }
+    }
+
+    /// A chunk without a change that moves the position, when it has moved. To be asked after
+    /// [`Assembly::cut`] alone.
+    pub(super) fn position(&mut self, now: Duration) -> Option<Chunk> {
+        let position = self.unsaid()?;
+        self.say();
+        let mut chunk = ChunkBuilder::new(now, 0);
+        chunk.mark(position);
+        Some(chunk.finish())
+    }
+
+    /// The connection was made anew: the log begins again behind `from`, which is behind everything
+    /// that has been cut off.
+    pub(super) fn begin_again(&mut self, from: Position) {
+        self.filling = None;
+        self.read = 0;
+        if from < self.said {
+            // What told it was lost on the way.
+            self.said = from.clone();
+        }
+        self.decoder.begin_again(from);
+    }
+
+    fn say(&mut self) {
+        if let Some(whole) = self.decoder.whole() {
+            self.said = whole.clone();
+        }
+    }
+}

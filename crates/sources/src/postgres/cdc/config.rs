@@ -1,0 +1,224 @@
+//! What the manifest says about a Postgres stream.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use flowglass_clients::Secret;
+use flowglass_clients::postgres::Address;
+use flowglass_connect::stream::{StreamSource, StreamSourceConnector};
+use flowglass_connect::{Fault, Surroundings};
+use flowglass_model::ErrorClass;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::pattern::Patterns;
+use super::source::Source;
+
+/// Postgres limits the names of its objects to this many bytes (`NAMEDATALEN` less one).
+const NAME_BYTES_MAX: usize = 63;
+
+/// Reads every committed change of tables of a Postgres database (13 or newer) from its write-ahead
+/// log, by logical replication.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Names the source in metrics: lower-case letters, digits, `_` and `-`.
+    pub id: String,
+    /// Where the database is: `postgres://user:password@host:5432/database?sslmode=verify-full`.
+    /// The role needs `REPLICATION`. Several hosts may be named; the first that takes writes is used
+    /// when `target_session_attrs=read-write` is given. Take it from the environment (`${SHOP_DSN}`).
+    pub dsn: Secret,
+    /// The tables: `schema.table`, with `%` or `*` for any run of characters and `?` for one. An
+    /// underscore is an underscore. Without a schema it is `public`.
+    pub tables: Vec<String>,
+    /// The replication slot; made when it is missing, and never dropped. By default
+    /// `flowglass_` and the id.
+    pub slot: Option<String>,
+    /// The publication; made, and given further tables, when the role may do so; never dropped. By
+    /// default named like the slot.
+    pub publication: Option<String>,
+    /// Whether and how the rows that are there already are read.
+    #[serde(default)]
+    pub snapshot: SnapshotSettings,
+    /// How often a message is written into the log, so that the slot of quiet tables on a busy server
+    /// lets go of it: `10s`, or `0s` for never.
+    #[serde(default = "heartbeat")]
+    pub heartbeat: Span,
+    /// After how long without a change the source counts as idle.
+    #[serde(default = "idle_after")]
+    pub idle_after: Span,
+}
+
+/// Whether and how the rows that are there already are read.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SnapshotSettings {
+    /// When rows that are there already are read.
+    pub mode: SnapshotMode,
+    /// About how many rows are read at a time, and are what a crash can make us read again.
+    pub chunk_rows: u32,
+    /// How many connections read at once.
+    pub parallel: u8,
+}
+
+impl Default for SnapshotSettings {
+    fn default() -> Self {
+        Self { mode: SnapshotMode::default(), chunk_rows: 10_000, parallel: 2 }
+    }
+}
+
+/// When rows that are there already are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SnapshotMode {
+    /// When the stream begins without a position.
+    #[default]
+    Initial,
+    /// Never: only changes from now on.
+    Never,
+}
+
+/// A length of time, written as a number and a unit: `500ms`, `10s`, `5m`, `1h`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(with = "String")]
+pub struct Span(Duration);
+
+impl Span {
+    /// The length.
+    #[must_use]
+    pub const fn duration(self) -> Duration {
+        self.0
+    }
+}
+
+impl TryFrom<String> for Span {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let wrong = || "a length of time is written `500ms`, `10s`, `5m` or `1h`".to_owned();
+        let text = text.trim();
+        let unit_at = text.find(|it: char| !it.is_ascii_digit()).ok_or_else(wrong)?;
+        let (digits, unit) = text.split_at_checked(unit_at).ok_or_else(wrong)?;
+        let count: u64 = digits.parse().map_err(|_| wrong())?;
+        let millis = match unit.trim() {
+            "ms" => Some(count),
+            "s" => count.checked_mul(1000),
+            "m" => count.checked_mul(60_000),
+            "h" => count.checked_mul(3_600_000),
+            _ => None,
+        };
+        millis.map(|millis| Self(Duration::from_millis(millis))).ok_or_else(wrong)
+    }
+}
+
+const fn heartbeat() -> Span {
+    Span(Duration::from_secs(10))
+}
+
+const fn idle_after() -> Span {
+    Span(Duration::from_secs(60))
+}
+
+/// What a stream of changes needs to know to be opened, any number of times.
+#[derive(Clone)]
+pub(super) struct Plan {
+    pub(super) id: String,
+    pub(super) address: Address,
+    pub(super) patterns: Patterns,
+    pub(super) slot: String,
+    pub(super) publication: String,
+    pub(super) snapshot: SnapshotSettings,
+    pub(super) heartbeat: Duration,
+}
+
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Plan({}, {:?}, slot {})", self.id, self.address, self.slot)
+    }
+}
+
+impl Plan {
+    fn new(config: &Config, around: &Surroundings) -> Result<Self, Fault> {
+        let slot = config.slot.clone().unwrap_or_else(|| slot_name(&config.id));
+        let lawful = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '_';
+        if slot.is_empty() || slot.len() > NAME_BYTES_MAX || !slot.chars().all(lawful) {
+            return Err(Fault::new(ErrorClass::Config, format!("`{slot}` is no name for a slot"))
+                .hint("Slots have up to 63 lower-case letters, digits and underscores."));
+        }
+        let publication = config.publication.clone().unwrap_or_else(|| slot.clone());
+        if publication.is_empty() || publication.len() > NAME_BYTES_MAX {
+            let said = format!("`{publication}` is no name for a publication");
+            return Err(Fault::new(ErrorClass::Config, said));
+        }
+        if config.snapshot.chunk_rows == 0 || config.snapshot.parallel == 0 {
+            let said = "`snapshot.chunk_rows` and `snapshot.parallel` are at least 1";
+            return Err(Fault::new(ErrorClass::Config, said));
+        }
+        Ok(Self {
+            id: config.id.clone(),
+            address: Address::parse(config.dsn.reveal(), &around.base_dir)?,
+            patterns: Patterns::parse(&config.tables)?,
+            slot,
+            publication,
+            snapshot: config.snapshot.clone(),
+            heartbeat: config.heartbeat.duration(),
+        })
+    }
+}
+
+fn slot_name(id: &str) -> String {
+    let id: String = id
+        .chars()
+        .map(|it| if it.is_ascii_alphanumeric() { it.to_ascii_lowercase() } else { '_' })
+        .collect();
+    format!("flowglass_{id}")
+}
+
+/// Makes Postgres streams.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct StreamConnector;
+
+impl StreamSourceConnector for StreamConnector {
+    fn kind(&self) -> &'static str {
+        "postgres"
+    }
+
+    fn schema(&self) -> serde_json::Value {
+        schemars::schema_for!(Config).to_value()
+    }
+
+    fn build(
+        &self,
+        config: serde_json::Value,
+        around: &Surroundings,
+    ) -> Result<Arc<dyn StreamSource>, Fault> {
+        let config: Config = serde_json::from_value(config).map_err(|error| {
+            Fault::new(ErrorClass::Config, "reading the postgres stream's settings").because(error)
+        })?;
+        Ok(Arc::new(Source::new(Plan::new(&config, around)?, Arc::clone(&around.clock))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_of_time() {
+        let read = |text: &str| Span::try_from(text.to_owned()).map(|it| it.0.as_millis());
+        assert_eq!(read("500ms"), Ok(500));
+        assert_eq!(read(" 10s"), Ok(10_000));
+        assert_eq!(read("5m"), Ok(300_000));
+        assert_eq!(read("1h"), Ok(3_600_000));
+        for wrong in ["", "10", "s", "-1s", "1.5s", "1d", "99999999999999999999s"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_slot_is_named_after_the_source() {
+        assert_eq!(slot_name("Shop-1"), "flowglass_shop_1");
+    }
+}

@@ -1,0 +1,324 @@
+//! From pgoutput messages to changes: ranges into the bytes as they came, nothing copied.
+//!
+//! Every change of the log is numbered, those of tables that are not wanted included, so that
+//! `commit+row` names the same change whatever the configuration says. Decoding is a pure step from
+//! state and bytes: what has to be asked of the catalog is handed out as [`Step::Shape`].
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use flowglass_clients::postgres::POSTGRES_EPOCH_MICROS;
+use flowglass_connect::stream::{
+    Cell, CellStart, ChunkBuilder, Identity, NewChange, Op, Position, Relation, Transaction,
+};
+
+use super::broken::Broken;
+use super::message::{Parts, Said, Shape};
+
+/// What a message asks of whoever drives the decoder.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Nothing.
+    Done,
+    /// A table has this shape from here on: [`Decoder::learn`] it before the next step.
+    Shape(Box<Shape>),
+    /// Somebody wrote a message into the log, between two changes.
+    Said(Said),
+}
+
+/// A table that the log has described.
+#[derive(Debug)]
+struct Known {
+    relation: Arc<Relation>,
+    wanted: bool,
+    /// The chunk in which it has an index, and the index.
+    indexed: (u64, u16),
+}
+
+/// The transaction that is being read.
+#[derive(Debug)]
+struct Open {
+    transaction: Transaction,
+    /// How many changes have been read.
+    rows: u64,
+    /// How many of them were taken before; [`Position::WHOLE`] for all.
+    taken: u64,
+    /// Its index in the chunk of that number.
+    indexed: (u64, u32),
+}
+
+/// The state between two messages.
+#[derive(Debug)]
+pub(super) struct Decoder {
+    tables: HashMap<u32, Known>,
+    /// Names of types that the log has told.
+    types: HashMap<u32, String>,
+    open: Option<Open>,
+    at: Position,
+    chunk: u64,
+    /// The cells of the row before, to fill what the row after leaves out.
+    before: Vec<Cell>,
+}
+
+impl Decoder {
+    /// Will give what comes after `from`.
+    pub(super) fn new(from: Position) -> Self {
+        Self {
+            tables: HashMap::new(),
+            types: HashMap::new(),
+            open: None,
+            at: from,
+            chunk: 0,
+            before: Vec::new(),
+        }
+    }
+
+    /// The position behind everything that has been read.
+    pub(super) fn at(&self) -> Position {
+        match &self.open {
+            Some(open) if open.taken != Position::WHOLE && open.rows >= open.taken => {
+                Position::inside(open.transaction.commit, open.rows)
+            }
+            _ => self.at.clone(),
+        }
+    }
+
+    /// The last position between two transactions, if one has been reached yet.
+    pub(super) fn whole(&self) -> Option<&Position> {
+        self.at.is_between_transactions().then_some(&self.at)
+    }
+
+    /// The connection was made anew: the log begins again behind `from`.
+    pub(super) fn begin_again(&mut self, from: Position) {
+        self.at = from;
+        self.open = None;
+    }
+
+    /// A new chunk is filled from here on.
+    pub(super) const fn begin_chunk(&mut self) {
+        self.chunk += 1;
+    }
+
+    /// Between transactions, everything before `end` has been seen. Whether that is news.
+    pub(super) fn pass(&mut self, end: u64) -> bool {
+        // A transaction may still be committed exactly at `end`.
+        let passed = Position::after(end.saturating_sub(1));
+        let news = self.open.is_none() && passed > self.at;
+        if news {
+            self.at = passed;
+        }
+        news
+    }
+
+    /// What the log calls a type.
+    pub(super) fn type_name(&self, id: u32) -> Option<&str> {
+        self.types.get(&id).map(String::as_str)
+    }
+
+    /// The shape of a table as the last one that was learned.
+    pub(super) fn known(&self, table: u32) -> Option<&Arc<Relation>> {
+        self.tables.get(&table).map(|known| &known.relation)
+    }
+
+    /// Takes a shape that was completed from the catalog.
+    pub(super) fn learn(&mut self, relation: Arc<Relation>, wanted: bool) {
+        self.tables.insert(relation.id, Known { relation, wanted, indexed: (0, 0) });
+    }
+
+    /// Reads one message, which lies at `message` in `buffer` and at `place` in the log.
+    pub(super) fn step(
+        &mut self,
+        into: &mut ChunkBuilder,
+        buffer: &[u8],
+        (message, place): (Range<usize>, u64),
+    ) -> Result<Step, Broken> {
+        let mut parts = Parts::new(buffer, message.start, message.end);
+        match parts.byte()? {
+            b'I' | b'U' | b'D' => self.row(into, buffer, (message, place))?,
+            b'B' => self.begin(&mut parts)?,
+            b'C' => self.commit(into, &mut parts)?,
+            b'T' => self.truncate(into, buffer, (message, place))?,
+            b'R' => return Ok(Step::Shape(Box::new(Shape::read(&mut parts)?))),
+            b'Y' => {
+                let id = parts.u32()?;
+                let (schema, name) = (parts.name()?, parts.name()?);
+                self.types.insert(id, format!("{schema}.{name}"));
+            }
+            b'M' => return Ok(Step::Said(Said::read(&mut parts)?)),
+            // Where a replicated change first came from.
+            b'O' => {}
+            _ => return Err(Broken("a message is of a kind that protocol 1 does not have")),
+        }
+        Ok(Step::Done)
+    }
+
+    fn begin(&mut self, parts: &mut Parts<'_>) -> Result<(), Broken> {
+        if self.open.is_some() {
+            return Err(Broken("a transaction begins inside another"));
+        }
+        let commit = parts.u64()?;
+        let committed_at_micros = parts.i64()?.saturating_add(POSTGRES_EPOCH_MICROS);
+        let id = u64::from(parts.u32()?);
+        let taken = match commit.cmp(&self.at.commit) {
+            std::cmp::Ordering::Less => Position::WHOLE,
+            std::cmp::Ordering::Equal => self.at.rows,
+            std::cmp::Ordering::Greater => 0,
+        };
+        let transaction = Transaction { id, commit, committed_at_micros };
+        self.open = Some(Open { transaction, rows: 0, taken, indexed: (0, 0) });
+        Ok(())
+    }
+
+    fn commit(&mut self, into: &mut ChunkBuilder, parts: &mut Parts<'_>) -> Result<(), Broken> {
+        parts.byte()?;
+        let commit = parts.u64()?;
+        let open = self.open.take().ok_or(Broken("a transaction ends that has not begun"))?;
+        if open.transaction.commit != commit {
+            return Err(Broken("a transaction ends elsewhere than it said"));
+        }
+        if open.taken != Position::WHOLE {
+            if open.rows < open.taken {
+                return Err(Broken("a transaction is shorter than when it was read before"));
+            }
+            self.at = Position::after(commit);
+            into.mark(self.at.clone());
+        }
+        Ok(())
+    }
+
+    fn row(
+        &mut self,
+        into: &mut ChunkBuilder,
+        buffer: &[u8],
+        (message, place): (Range<usize>, u64),
+    ) -> Result<(), Broken> {
+        let mut parts = Parts::new(buffer, message.start, message.end);
+        let op = match parts.byte()? {
+            b'I' => Op::Insert,
+            b'U' => Op::Update,
+            _ => Op::Delete,
+        };
+        let open = self.open.as_mut().ok_or(Broken("a change is outside of a transaction"))?;
+        let row = open.rows;
+        open.rows += 1;
+        if row < open.taken {
+            return Ok(());
+        }
+        let table = parts.u32()?;
+        let known = self.tables.get_mut(&table).ok_or(UNKNOWN)?;
+        if !known.wanted {
+            return Ok(());
+        }
+        let columns = known.relation.columns.len();
+        let mut kind = parts.byte()?;
+        let (mut identity, mut before) = (Identity::None, None);
+        self.before.clear();
+        if kind == b'K' || kind == b'O' {
+            identity = if kind == b'K' { Identity::Key } else { Identity::Full };
+            let whole = (kind == b'O').then_some(&mut self.before);
+            before = Some(tuple(into, &mut parts, (columns, whole, &[]))?);
+            kind = if op == Op::Delete { 0 } else { parts.byte()? };
+        }
+        let after = match (op, kind) {
+            (Op::Delete, 0) => None,
+            (Op::Insert | Op::Update, b'N') => {
+                Some(tuple(into, &mut parts, (columns, None, &self.before))?)
+            }
+            _ => return Err(Broken("a change has no row where one belongs")),
+        };
+        if !parts.is_empty() {
+            return Err(Broken("a change is longer than its rows"));
+        }
+        let (relation, transaction) = indices(into, self.chunk, (known, open));
+        let change = NewChange { op, identity, relation, transaction, before, after, row, place };
+        into.push_change(change, buffer.get(message).unwrap_or_default());
+        Ok(())
+    }
+
+    fn truncate(
+        &mut self,
+        into: &mut ChunkBuilder,
+        buffer: &[u8],
+        (message, place): (Range<usize>, u64),
+    ) -> Result<(), Broken> {
+        let mut parts = Parts::new(buffer, message.start + 1, message.end);
+        let open = self.open.as_mut().ok_or(Broken("a change is outside of a transaction"))?;
+        let count = parts.u32()?;
+        parts.byte()?;
+        for _ in 0..count {
+            let table = parts.u32()?;
+            let row = open.rows;
+            open.rows += 1;
+            if row < open.taken {
+                continue;
+            }
+            let known = self.tables.get_mut(&table).ok_or(UNKNOWN)?;
+            if !known.wanted {
+                continue;
+            }
+            let (relation, transaction) = indices(into, self.chunk, (known, open));
+            let change = NewChange {
+                op: Op::Truncate,
+                identity: Identity::None,
+                relation,
+                transaction,
+                before: None,
+                after: None,
+                row,
+                place,
+            };
+            into.push_change(change, buffer.get(message.clone()).unwrap_or_default());
+        }
+        Ok(())
+    }
+}
+
+const UNKNOWN: Broken = Broken("a change is of a table that has not been described");
+
+/// The indices of a table and of the open transaction in the chunk of that number.
+fn indices(
+    into: &mut ChunkBuilder,
+    chunk: u64,
+    (known, open): (&mut Known, &mut Open),
+) -> (u16, u32) {
+    if known.indexed.0 != chunk {
+        known.indexed = (chunk, into.relation(&known.relation));
+    }
+    if open.indexed.0 != chunk {
+        open.indexed = (chunk, into.transaction(open.transaction.clone()));
+    }
+    (known.indexed.1, open.indexed.1)
+}
+
+/// Reads a row of so many columns into cells. `keep` gets a copy of them; a cell that was not sent
+/// because it did not change is taken from `before` where that has it.
+fn tuple(
+    into: &mut ChunkBuilder,
+    parts: &mut Parts<'_>,
+    (columns, mut keep, before): (usize, Option<&mut Vec<Cell>>, &[Cell]),
+) -> Result<CellStart, Broken> {
+    let start = into.cell_start();
+    if usize::from(parts.u16()?) != columns {
+        return Err(Broken("a row has another number of cells than its table has columns"));
+    }
+    for column in 0..columns {
+        let cell = match parts.byte()? {
+            kind @ (b't' | b'b') => {
+                let length = parts.length()?;
+                let at = parts.at();
+                parts.take(length)?;
+                let cell = if kind == b't' { Cell::text } else { Cell::binary };
+                cell(at, length).ok_or(Broken("a cell is longer than a chunk can hold"))?
+            }
+            b'n' => Cell::NULL,
+            b'u' => before.get(column).copied().unwrap_or(Cell::UNCHANGED),
+            _ => return Err(Broken("a cell is of a kind that protocol 1 does not have")),
+        };
+        into.push_cell(cell);
+        if let Some(keep) = &mut keep {
+            keep.push(cell);
+        }
+    }
+    Ok(start)
+}

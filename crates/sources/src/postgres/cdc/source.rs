@@ -1,0 +1,154 @@
+//! The source: what it is, what has to be right, and how it is opened.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use flowglass_clients::postgres::literal;
+use flowglass_connect::stream::{Position, Precondition, StreamReader, StreamSource};
+use flowglass_connect::{Clock, Fault, Tasks};
+use flowglass_model::{AssetRef, ErrorClass};
+use tokio::sync::{Semaphore, mpsc};
+
+use super::config::{Plan, SnapshotMode};
+use super::examine::examine;
+use super::follow::{Around, Begin, Follower, Outlet};
+use super::link::{Located, Server};
+use super::publication::{ensure, meant_tables};
+use super::reader::Reader;
+use super::shared::Shared;
+use super::side::Side;
+use super::slot::first_needed;
+use super::snapshot::{Initial, Place, Progress};
+use super::watch::Watch;
+
+/// What may wait to be taken, in chunks and in KiB.
+const WAITING_CHUNKS_MAX: usize = 64;
+const WAITING_KIB_MAX: u32 = 8 << 10;
+
+/// A process that was killed a moment ago may still hold the slot for as long as its server needs to
+/// notice.
+const RELEASED_WITHIN: Duration = Duration::from_secs(5);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// The tables of a Postgres database, as a stream of changes.
+#[derive(Debug)]
+pub(super) struct Source {
+    plan: Arc<Plan>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Source {
+    pub(super) fn new(plan: Plan, clock: Arc<dyn Clock>) -> Self {
+        Self { plan: Arc::new(plan), clock }
+    }
+
+    /// Connects, and finds out where the stream begins.
+    async fn reach(
+        &self,
+        from: Option<&Position>,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<(Server, Located), Fault> {
+        let began = clock.monotonic();
+        let mut server = Server::connect(&self.plan).await?;
+        loop {
+            match server.locate(&self.plan, from).await {
+                Ok(located) => return Ok((server, located)),
+                Err(fault)
+                    if fault.class() == ErrorClass::Conflict
+                        && clock.monotonic().saturating_sub(began) < RELEASED_WITHIN =>
+                {
+                    tokio::time::sleep(LOOK_EVERY).await;
+                }
+                Err(fault) => return Err(fault),
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl StreamSource for Source {
+    fn id(&self) -> &str {
+        &self.plan.id
+    }
+
+    fn asset(&self) -> AssetRef {
+        AssetRef::new(self.plan.address.namespace(), self.plan.address.database())
+    }
+
+    async fn examine(&self) -> Result<Vec<Precondition>, Fault> {
+        examine(&self.plan, &*self.clock).await
+    }
+
+    async fn open(
+        &self,
+        from: Option<Position>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Box<dyn StreamReader>, Fault> {
+        let plan = Arc::clone(&self.plan);
+        let from = from.filter(|from| *from != Position::ORIGIN);
+        let side = Arc::new(Side::new(plan.address.clone()));
+        let tables = meant_tables(&side, &plan).await?;
+        ensure(&side, &plan, &tables).await?;
+        let (server, located) = self.reach(from.as_ref(), &clock).await?;
+        refuse_half_a_snapshot(&plan, from.as_ref(), &located)?;
+
+        let shared = Arc::new(Shared::new(first_needed(&located.from)));
+        let (chunks, taken) = mpsc::channel(WAITING_CHUNKS_MAX);
+        let room = Arc::new(Semaphore::new(WAITING_KIB_MAX as usize));
+        let out = Outlet { chunks, room, room_kib_max: WAITING_KIB_MAX };
+        let around = Around {
+            database: plan.address.database().into(),
+            plan: Arc::clone(&plan),
+            side: Arc::clone(&side),
+            shared: Arc::clone(&shared),
+            clock: Arc::clone(&clock),
+            system: server.system.clone(),
+        };
+        let mut tasks = Tasks::new();
+        let begin = match &located.made {
+            Some(made) if made.snapshot.is_some() => {
+                let place = Place { plan: &plan, side: &side, clock: &clock };
+                match Initial::take(place, &tables, made, &mut tasks).await {
+                    Ok(initial) => Begin::Snapshot(initial),
+                    Err(fault) => {
+                        server.drop_made(&plan).await;
+                        return Err(fault);
+                    }
+                }
+            }
+            _ => {
+                let around = (Arc::clone(&shared), Arc::clone(&clock));
+                Begin::Stream(server.start(&plan, &located.from, around).await?)
+            }
+        };
+        tasks.spawn("postgres-stream", Follower::new(around, out, located.from).run(begin));
+        let watch = Watch { plan, side, shared: Arc::clone(&shared), clock };
+        tasks.spawn("postgres-watch", watch.run());
+        Ok(Box::new(Reader { chunks: taken, shared, _tasks: tasks }))
+    }
+}
+
+/// A snapshot that was begun and not finished cannot be gone on with.
+fn refuse_half_a_snapshot(
+    plan: &Plan,
+    from: Option<&Position>,
+    located: &Located,
+) -> Result<(), Fault> {
+    let begun = from.and_then(Progress::of).is_some();
+    let unknown =
+        from.is_none() && located.made.is_none() && plan.snapshot.mode == SnapshotMode::Initial;
+    if !begun && !unknown {
+        return Ok(());
+    }
+    let said = if begun {
+        format!("the snapshot of the slot {} was not finished", plan.slot)
+    } else {
+        format!("the slot {} exists, and nothing says that its snapshot was read", plan.slot)
+    };
+    Err(Fault::new(ErrorClass::PositionLost, said).hint(format!(
+        "Run `SELECT pg_drop_replication_slot({})` and empty the targets, then start again: the \
+         snapshot begins anew. With `snapshot: {{ mode: never }}` only changes are read.",
+        literal(&plan.slot)
+    )))
+}

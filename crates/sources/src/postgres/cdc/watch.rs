@@ -1,0 +1,81 @@
+//! The task beside the stream: it writes the heartbeat and looks at what the slot holds back.
+//!
+//! A slot lets go of the log only as positions are confirmed. Where the tables are quiet and the
+//! rest of the server is busy there is nothing to confirm, but for the heartbeat.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use flowglass_clients::postgres::literal;
+use flowglass_connect::Clock;
+use flowglass_model::ErrorClass;
+
+use super::config::Plan;
+use super::shared::Shared;
+use super::side::Side;
+use super::slot::lsn;
+
+/// How often the slot's figures are looked at.
+const FIGURES_EVERY: Duration = Duration::from_secs(5);
+
+/// What our messages in the log are marked with.
+pub(super) const HEARTBEAT: &str = "flowglass.heartbeat";
+
+/// The log's end and what the slot holds back.
+pub(super) const FIGURES: &str = "WITH log AS (SELECT CASE WHEN pg_is_in_recovery() \
+    THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END AS ends) \
+    SELECT ends::text, (ends - restart_lsn)::int8 \
+    FROM log LEFT JOIN pg_replication_slots ON slot_name = $1";
+
+/// What the task works with.
+#[derive(Debug)]
+pub(super) struct Watch {
+    pub(super) plan: Arc<Plan>,
+    pub(super) side: Arc<Side>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl Watch {
+    /// Watches for ever. What fails here is tried again next time: a server that is gone is the
+    /// stream's to notice.
+    pub(super) async fn run(self) {
+        let mut heartbeat = (!self.plan.heartbeat.is_zero()).then_some(self.plan.heartbeat);
+        let mut beaten_at: Option<Duration> = None;
+        loop {
+            let now = self.clock.monotonic();
+            if let Some(every) = heartbeat
+                && beaten_at.is_none_or(|at| now.saturating_sub(at) >= every)
+            {
+                beaten_at = Some(now);
+                if self.beat().await.is_err_and(lasting) {
+                    heartbeat = None;
+                }
+            }
+            self.look().await;
+            tokio::time::sleep(heartbeat.map_or(FIGURES_EVERY, |it| it.min(FIGURES_EVERY))).await;
+        }
+    }
+
+    async fn beat(&self) -> Result<(), ErrorClass> {
+        let slot = literal(&self.plan.slot);
+        let sql = format!("SELECT pg_logical_emit_message(false, '{HEARTBEAT}', {slot})");
+        self.side.run("writing the heartbeat", &sql).await.map_err(|fault| fault.class())
+    }
+
+    async fn look(&self) {
+        let looked = self.side.query("looking at the slot", FIGURES, &[&self.plan.slot]).await;
+        let Ok(rows) = looked else { return };
+        let Some(row) = rows.first() else { return };
+        if let Some(end) = row.get::<_, Option<&str>>(0).and_then(lsn) {
+            self.shared.seen_end(end, self.clock.monotonic());
+        }
+        let retained: Option<i64> = row.get(1);
+        self.shared.set_retained(retained.and_then(|it| u64::try_from(it).ok()));
+    }
+}
+
+/// Whether a heartbeat that failed so will always fail: no right, or a standby.
+const fn lasting(class: ErrorClass) -> bool {
+    matches!(class, ErrorClass::Permission | ErrorClass::Conflict | ErrorClass::NotFound)
+}
