@@ -45,8 +45,6 @@ codes! {
     BadAlias = "bad_alias",
     /// This version does not read this `apiVersion`.
     UnsupportedVersion = "unsupported_version",
-    /// This version does not run this `kind`.
-    UnsupportedKind = "unsupported_kind",
     /// A key that is not known here.
     UnknownKey = "unknown_key",
     /// A key that is needed is not there.
@@ -57,7 +55,7 @@ codes! {
     WrongType = "wrong_type",
     /// A word that is not in the closed list of allowed words.
     UnknownValue = "unknown_value",
-    /// No connector of this type is in the program.
+    /// No connector or processor of this type is in the program.
     UnknownConnector = "unknown_connector",
     /// A number, a length or a count is outside its bounds.
     OutOfRange = "out_of_range",
@@ -77,12 +75,14 @@ codes! {
     LiteralSecret = "literal_secret",
     /// Two pipelines have the same name.
     DuplicatePipeline = "duplicate_pipeline",
-    /// Two nodes have the same id.
+    /// Two nodes, two sinks or two processors have the same id.
     DuplicateId = "duplicate_id",
     /// A node needs a node that does not exist.
     UnknownNeed = "unknown_need",
     /// Nodes need each other in a circle.
     Cycle = "cycle",
+    /// The commit policy contradicts the sinks or itself.
+    CommitPolicy = "commit_policy",
     /// The strategy needs another key, or cannot use the one given.
     Strategy = "strategy",
     /// A command has nothing to run.

@@ -5,10 +5,11 @@
 //! 1. **Text → tree.** YAML events become a tree whose keys and values remember their bytes.
 //! 2. **Variables.** `${VAR}`, `${VAR:-default}`, `${file:path}` and `${param.name}` are expanded
 //!    inside scalar values of the tree, so that a value can never change the document's shape.
-//! 3. **Tree → draft.** One JSON Schema, derived from the draft's Rust types, checks the tree and
-//!    gathers every complaint; what passes is read into the draft by serde.
+//! 3. **Tree → draft.** One JSON Schema, derived from the draft's Rust types, checks the tree (by the
+//!    definition that its `kind` names) and gathers every complaint; what passes is read into the
+//!    draft by serde.
 //! 4. **Draft → plan.** What a schema cannot say (ids, cycles, strategies, order of writers) is
-//!    checked, again all at once, and the immutable [`Plan`] is built.
+//!    checked, again all at once, and the immutable [`Plan`] or [`StreamPlan`] is built.
 //!
 //! Nothing here opens a file or a socket, asks the time or reads the environment: variables and
 //! files come in through [`Lookup`], connectors through [`Vocabulary`].
@@ -19,6 +20,7 @@ mod complaint;
 mod doc;
 mod draft;
 mod expand;
+mod kind;
 mod load;
 mod nearest;
 mod path;
@@ -30,16 +32,19 @@ mod secret;
 mod text;
 mod tree;
 mod units;
+mod weave;
 mod yaml;
 
 pub use complaint::{Code, Complaint, Note, Place, Severity};
+pub use draft::processor_schemas;
 pub use expand::Lookup;
-pub use load::{Loaded, ManifestFile, Options, Refused, load};
+pub use load::{Loaded, ManifestFile, Options, Pipelines, Refused, load};
 pub use plan::{
-    Action, Backoff, Batching, Check, CheckSubject, ColumnRule, ColumnRules, Command, CommandLine,
-    Condition, Connector, Copy, Edge, Expect, ForeignKey, Node, Plan, PlanTable, Program, Rule,
-    RuleKind, RuleSeverity, Schedule, SchemaChange, SelectError, Slo, Sql, SqlText, Strategy,
-    TableOrigin, When, Write,
+    Action, Backoff, Batching, COLUMN_TYPES, Check, CheckSubject, ColumnRule, ColumnRules, Command,
+    CommandLine, CommitPolicy, Condition, Connector, Copy, DeadLetterRule, Edge, Expect,
+    ForeignKey, Node, Overflow, Plan, PlanTable, Processor, Program, Restart, Rule, RuleKind,
+    RuleSeverity, Schedule, SchemaChange, SelectError, Slo, Sql, SqlText, Strategy, StreamBatching,
+    StreamPlan, StreamSink, StreamSlo, StreamSource, TableOrigin, When, Write, column_type,
 };
 pub use reference::reference;
 pub use render::{Style, to_json, to_text};

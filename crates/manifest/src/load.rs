@@ -7,14 +7,15 @@ use flowglass_model::ErrorClass;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::build::{Context, build};
+use crate::build::{Context, build, build_stream};
 use crate::check::check;
 use crate::complaint::{Code, Complaint, Place, Severity};
 use crate::doc::{Doc, Reporter};
 use crate::expand::{Inputs, Lookup, expand};
+use crate::kind::Kind;
 use crate::nearest::nearest;
 use crate::path::Path;
-use crate::plan::Plan;
+use crate::plan::{Plan, StreamPlan};
 use crate::schema::Vocabulary;
 use crate::secret::{STARS, Secrets};
 use crate::text::{Span, Text};
@@ -62,10 +63,23 @@ impl std::fmt::Debug for Options<'_> {
 /// What came of the files.
 #[derive(Clone, Debug)]
 pub struct Loaded {
-    /// The plan of every document that has no error, in the order of the files.
+    /// The plan of every workflow that has no error, in the order of the files.
     pub plans: Vec<Plan>,
+    /// The plan of every stream that has no error, in the order of the files.
+    pub streams: Vec<StreamPlan>,
     /// Every complaint, by file and place.
     pub complaints: Vec<Complaint>,
+}
+
+/// What there is to run, when nothing is wrong.
+#[derive(Clone, Debug)]
+pub struct Pipelines {
+    /// The workflows.
+    pub plans: Vec<Plan>,
+    /// The streams.
+    pub streams: Vec<StreamPlan>,
+    /// What is probably not what was meant.
+    pub warnings: Vec<Complaint>,
 }
 
 /// Manifests that cannot be run.
@@ -91,15 +105,25 @@ impl Loaded {
         self.complaints.iter().any(|it| it.severity == Severity::Error)
     }
 
-    /// The plans and the warnings, unless there is an error.
+    /// The plans of workflows and the warnings, unless there is an error. Streams are left out: see
+    /// [`Loaded::into_pipelines`].
     ///
     /// # Errors
     /// [`Refused`] with every complaint when at least one is an error.
     pub fn into_plans(self) -> Result<(Vec<Plan>, Vec<Complaint>), Refused> {
+        self.into_pipelines().map(|all| (all.plans, all.warnings))
+    }
+
+    /// All plans and the warnings, unless there is an error.
+    ///
+    /// # Errors
+    /// [`Refused`] with every complaint when at least one is an error.
+    pub fn into_pipelines(self) -> Result<Pipelines, Refused> {
         if self.has_errors() {
             return Err(Refused { complaints: self.complaints });
         }
-        Ok((self.plans, self.complaints))
+        let Self { plans, streams, complaints } = self;
+        Ok(Pipelines { plans, streams, warnings: complaints })
     }
 }
 
@@ -118,13 +142,14 @@ pub fn load(files: &[ManifestFile], options: &Options<'_>) -> Loaded {
         all.file(file);
     }
     all.complain_params();
-    Loaded { plans: all.plans, complaints: all.complaints }
+    Loaded { plans: all.plans, streams: all.streams, complaints: all.complaints }
 }
 
 /// What is known across files.
 struct Everything<'a> {
     options: &'a Options<'a>,
     plans: Vec<Plan>,
+    streams: Vec<StreamPlan>,
     complaints: Vec<Complaint>,
     /// Names of pipelines, with where they stand.
     names: BTreeMap<(String, String), Place>,
@@ -137,6 +162,7 @@ impl<'a> Everything<'a> {
         Self {
             options,
             plans: Vec::new(),
+            streams: Vec::new(),
             complaints: Vec::new(),
             names: BTreeMap::new(),
             declared: BTreeSet::new(),
@@ -193,7 +219,8 @@ impl<'a> Everything<'a> {
         };
         let expanded = expand(&mut root, &mut report, &inputs);
         self.declared.extend(expanded.params.keys().cloned());
-        check(&mut root, self.options.vocabulary.schema(), &mut report);
+        let kind = Kind::of(&root);
+        check(&mut root, self.options.vocabulary.schema(), kind.def(), &mut report);
         let mut doc = Doc { root, report, secrets: expanded.secrets };
         self.claim_name(&mut doc);
         let context = Context {
@@ -202,7 +229,10 @@ impl<'a> Everything<'a> {
             base_dir: file.base_dir.clone(),
             digest,
         };
-        self.plans.extend(build(&mut doc, context));
+        match kind {
+            Kind::Workflow => self.plans.extend(build(&mut doc, context)),
+            Kind::Stream => self.streams.extend(build_stream(&mut doc, context)),
+        }
         let mut complaints = doc.report.complaints;
         text.fill(&mut complaints, &expanded.hidden);
         for complaint in &mut complaints {
@@ -269,15 +299,6 @@ fn is_ours(root: &Node, report: &mut Reporter<'_>) -> bool {
             .advise(format!("write `apiVersion: {API_VERSION}`"));
         return false;
     }
-    if let Some(kind) = root.get("kind")
-        && kind.text() == Some("Stream")
-    {
-        let said = "this version of flowglass runs Workflows only; Streams come with a later one";
-        report
-            .error(Code::UnsupportedKind, kind.span, &path.key("kind"), said)
-            .advise("keep the stream in a file of its own until then");
-        return false;
-    }
     true
 }
 
@@ -290,7 +311,7 @@ fn digest(root: &Node) -> String {
     format!("sha256:{}", hex.concat())
 }
 
-/// JSON with sorted keys and with the nodes in the order of their text.
+/// JSON with sorted keys, and with nodes and sinks, whose order says nothing, in that of their text.
 fn canonical(value: &Value, path: &str, out: &mut String) {
     match value {
         Value::Object(map) => {
@@ -318,7 +339,7 @@ fn canonical(value: &Value, path: &str, out: &mut String) {
                     part
                 })
                 .collect();
-            if path == "/spec/nodes" {
+            if matches!(path, "/spec/nodes" | "/spec/sinks") {
                 parts.sort();
             }
             out.push('[');

@@ -33,13 +33,20 @@ pub(crate) fn listed<'a>(words: impl IntoIterator<Item = &'a str>, joiner: &str)
     }
 }
 
+/// What there is, to go on after `there`: ``are `a` and `b` ``, or ``is only `a` ``.
+pub(crate) fn are<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+    let words: Vec<&str> = words.into_iter().collect();
+    let verb = if words.len() == 1 { "is only" } else { "are" };
+    format!("{verb} {}", listed(words, "and"))
+}
+
 fn plain(word: &str) -> String {
     word.chars().filter(|it| !matches!(it, '-' | '_' | ' ')).flat_map(char::to_lowercase).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{listed, nearest};
+    use super::{are, listed, nearest};
 
     #[test]
     fn a_slip_of_the_finger_is_found_and_a_stranger_is_not() {
@@ -54,5 +61,7 @@ mod tests {
     fn lists_read_as_english() {
         assert_eq!(listed(["a"], "or"), "`a`");
         assert_eq!(listed(["a", "b", "c"], "or"), "`a`, `b` or `c`");
+        assert_eq!(are(["a", "b"]), "are `a` and `b`");
+        assert_eq!(are(["a"]), "is only `a`");
     }
 }

@@ -134,7 +134,8 @@ fn heading(name: &str) -> String {
         if character.is_uppercase() && !words.is_empty() && !words.ends_with(' ') {
             words.push(' ');
         }
-        words.push(if character == '.' { ' ' } else { character.to_ascii_lowercase() });
+        let is_space = matches!(character, '.' | '_');
+        words.push(if is_space { ' ' } else { character.to_ascii_lowercase() });
     }
     words
 }

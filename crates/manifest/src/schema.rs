@@ -11,22 +11,50 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use crate::draft::ManifestDraft;
+use crate::weave::{Role, weave};
 
-/// The connectors of the program: the JSON Schema of each configuration, by the word in `type`.
+/// The specs of the two kinds, by the names of their definitions.
+const SPECS: [(&str, &str); 2] = [("WorkflowSpecDraft", "Workflow"), ("StreamSpecDraft", "Stream")];
+
+/// The connectors and processors of the program: the JSON Schema of each configuration, by the word
+/// in `type`.
 #[derive(Clone, Debug, Default)]
 pub struct Vocabulary {
     sources: BTreeMap<String, Value>,
     targets: BTreeMap<String, Value>,
+    stream_sources: BTreeMap<String, Value>,
+    stream_sinks: BTreeMap<String, Value>,
+    processors: BTreeMap<String, Value>,
     any: bool,
     /// The whole schema: made once, since every load needs it.
     composed: OnceLock<Value>,
 }
 
 impl Vocabulary {
-    /// Exactly these connectors. The schemas describe objects and leave `type` out.
+    /// Exactly these connectors for copies, and none for streams. The schemas describe objects and
+    /// leave `type` out.
     #[must_use]
     pub fn new(sources: BTreeMap<String, Value>, targets: BTreeMap<String, Value>) -> Self {
         Self { sources, targets, ..Self::default() }
+    }
+
+    /// With these connectors for streams. The schemas describe the object under `config`; `id` and,
+    /// of a sink, `required` may be in it or not: they are added, since the engine reads them.
+    #[must_use]
+    pub fn with_streams(
+        self,
+        sources: BTreeMap<String, Value>,
+        sinks: BTreeMap<String, Value>,
+    ) -> Self {
+        let composed = OnceLock::new();
+        Self { stream_sources: sources, stream_sinks: sinks, composed, ..self }
+    }
+
+    /// With these processors for streams. The schemas describe objects and leave `type` and `id` out;
+    /// [`processor_schemas`](crate::processor_schemas) has those of the documented ones.
+    #[must_use]
+    pub fn with_processors(self, processors: BTreeMap<String, Value>) -> Self {
+        Self { processors, composed: OnceLock::new(), ..self }
     }
 
     /// Any connector with any configuration: for tools that have none of their own.
@@ -38,6 +66,15 @@ impl Vocabulary {
     /// The schema of a source, when it is known.
     pub(crate) fn source(&self, kind: &str) -> Option<&Value> {
         self.sources.get(kind)
+    }
+
+    /// The schemas of a part of streams, by type.
+    pub(crate) const fn parts(&self, part: Part) -> &BTreeMap<String, Value> {
+        match part {
+            Part::Source => &self.stream_sources,
+            Part::Sink => &self.stream_sinks,
+            Part::Processor => &self.processors,
+        }
     }
 
     /// The schema of a manifest with these connectors.
@@ -57,6 +94,37 @@ pub fn schema(vocabulary: &Vocabulary) -> Value {
     vocabulary.schema().clone()
 }
 
+/// A part of a stream that has a type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// `spec.source`
+    Source,
+    /// An item of `spec.sinks`.
+    Sink,
+    /// An item of `spec.processors`.
+    Processor,
+}
+
+impl Part {
+    /// What a person calls it.
+    pub(crate) const fn noun(self) -> &'static str {
+        match self {
+            Self::Source => "stream source",
+            Self::Sink => "stream sink",
+            Self::Processor => "processor",
+        }
+    }
+
+    /// The name of its open definition.
+    const fn def(self) -> &'static str {
+        match self {
+            Self::Source => "stream_source",
+            Self::Sink => "stream_sink",
+            Self::Processor => "processor",
+        }
+    }
+}
+
 fn compose(vocabulary: &Vocabulary) -> Value {
     let generator = SchemaSettings::draft2020_12().into_generator();
     let mut root = generator.into_root_schema_for::<ManifestDraft>().to_value();
@@ -64,14 +132,38 @@ fn compose(vocabulary: &Vocabulary) -> Value {
         root.insert("title".to_owned(), json!("Flowglass manifest"));
     }
     require(&mut root, "MetadataDraft", "name");
+    point_elsewhere(&mut root);
     if !vocabulary.any {
-        for (role, connectors) in [("source", &vocabulary.sources), ("target", &vocabulary.targets)]
-        {
-            weave(&mut root, role, connectors);
+        for (def, words) in [("source", &vocabulary.sources), ("target", &vocabulary.targets)] {
+            weave(&mut root, &Role { def, choice: "connector", nested: false }, words);
+        }
+        for part in [Part::Source, Part::Sink, Part::Processor] {
+            let nested = part != Part::Processor;
+            let role = Role { def: part.def(), choice: part.noun(), nested };
+            weave(&mut root, &role, vocabulary.parts(part));
         }
     }
     without_null(&mut root);
     sorted(root)
+}
+
+/// Notes for each kind's spec which keys only the other kind has, so that a complaint about one of
+/// them can say so.
+fn point_elsewhere(root: &mut Value) {
+    let keys = |def: &str| -> Vec<String> {
+        let properties = root.pointer(&format!("/$defs/{def}/properties"));
+        let properties = properties.and_then(Value::as_object);
+        properties.into_iter().flat_map(|it| it.keys().cloned()).collect()
+    };
+    let [one, other] = SPECS.map(|(def, kind)| (def, kind, keys(def)));
+    for ((def, _, own), (_, kind, others)) in [(&one, &other), (&other, &one)] {
+        let foreign = others.iter().filter(|key| !own.contains(key));
+        let notes: Map<String, Value> =
+            foreign.map(|key| (key.clone(), json!(format!("kind: {kind}")))).collect();
+        if let Some(Value::Object(def)) = root.pointer_mut(&format!("/$defs/{def}")) {
+            def.insert("x-flowglass-elsewhere".to_owned(), Value::Object(notes));
+        }
+    }
 }
 
 /// Keys in alphabetical order, whether or not some crate of the build asked serde_json to keep the
@@ -92,80 +184,6 @@ fn sorted(value: Value) -> Value {
 fn require(root: &mut Value, def: &str, key: &str) {
     if let Some(def) = root.pointer_mut(&format!("/$defs/{def}")).and_then(Value::as_object_mut) {
         def.insert("required".to_owned(), json!([key]));
-    }
-}
-
-/// Replaces the open definition of a role by a choice of its connectors.
-fn weave(root: &mut Value, role: &str, connectors: &BTreeMap<String, Value>) {
-    let Some(defs) = root.get_mut("$defs").and_then(Value::as_object_mut) else { return };
-    let mut branches = Vec::new();
-    for (kind, schema) in connectors {
-        let name = format!("{role}.{kind}");
-        let mut schema = schema.clone();
-        prefix_refs(&mut schema, &name);
-        let inner = schema.as_object_mut().and_then(|it| it.remove("$defs"));
-        if let Some(Value::Object(inner)) = inner {
-            for (key, value) in inner {
-                defs.insert(format!("{name}.{key}"), value);
-            }
-        }
-        if let Some(schema) = schema.as_object_mut() {
-            schema.remove("$schema");
-            add_type(schema, kind);
-        }
-        branches.push(json!({ "$ref": format!("#/$defs/{name}") }));
-        defs.insert(name, schema);
-    }
-    if let Some(Value::Object(def)) = defs.get_mut(role) {
-        def.remove("properties");
-        def.insert("x-flowglass-choice".to_owned(), json!("connector"));
-        if branches.is_empty() {
-            def.insert("not".to_owned(), json!({}));
-        } else {
-            def.insert("oneOf".to_owned(), Value::Array(branches));
-        }
-    }
-}
-
-/// Adds `type: {const: kind}` to an object schema, or to each of its alternatives.
-fn add_type(schema: &mut Map<String, Value>, kind: &str) {
-    for word in ["oneOf", "anyOf"] {
-        let alternatives = schema.get_mut(word).and_then(Value::as_array_mut);
-        for branch in alternatives.into_iter().flatten().filter_map(Value::as_object_mut) {
-            // Only where the branch is an object of its own; "one of these keys" is none.
-            if branch.contains_key("properties") {
-                add_type(branch, kind);
-            }
-        }
-    }
-    let properties = schema.entry("properties").or_insert_with(|| json!({}));
-    if let Some(properties) = properties.as_object_mut() {
-        let constant = json!({ "description": "The connector.", "const": kind });
-        properties.insert("type".to_owned(), constant);
-    }
-    let required = schema.entry("required").or_insert_with(|| json!([]));
-    if let Some(required) = required.as_array_mut() {
-        required.insert(0, json!("type"));
-    }
-}
-
-fn prefix_refs(value: &mut Value, prefix: &str) {
-    match value {
-        Value::Object(map) => {
-            for (key, value) in map {
-                match value {
-                    Value::String(text) if key == "$ref" => {
-                        *text = match text.strip_prefix("#/$defs/") {
-                            Some(name) => format!("#/$defs/{prefix}.{name}"),
-                            None => format!("#/$defs/{prefix}"),
-                        };
-                    }
-                    value => prefix_refs(value, prefix),
-                }
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| prefix_refs(item, prefix)),
-        _ => {}
     }
 }
 

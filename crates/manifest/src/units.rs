@@ -108,11 +108,18 @@ pub(crate) fn duration_text(duration: Duration) -> String {
     if text.is_empty() { "0s".to_owned() } else { text }
 }
 
+/// A size as it would be written in a manifest: in the largest unit that keeps it whole.
+pub(crate) fn size_text(bytes: u64) -> String {
+    let fits = |factor: u64| bytes >= factor && bytes.is_multiple_of(factor);
+    let unit = SIZE_UNITS.iter().rev().find(|(name, factor)| name.ends_with("iB") && fits(*factor));
+    unit.map_or_else(|| format!("{bytes}B"), |(name, factor)| format!("{}{name}", bytes / factor))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::{duration_text, parse_duration, parse_size};
+    use super::{duration_text, parse_duration, parse_size, size_text};
     use std::time::Duration;
 
     #[test]
@@ -156,6 +163,12 @@ mod tests {
         fn a_duration_survives_its_own_text(millis in 0_u64..300_000_000_000) {
             let duration = Duration::from_millis(millis);
             prop_assert_eq!(parse_duration(&duration_text(duration)), Ok(duration));
+        }
+
+        #[test]
+        fn a_size_survives_its_own_text(bytes in any::<u64>(), shift in 0_u32..64) {
+            let bytes = bytes >> shift << (shift / 2);
+            prop_assert_eq!(parse_size(&size_text(bytes)), Ok(bytes));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Manifests without a complaint, and the plans they become.
 
-use flowglass_manifest::Plan;
+use flowglass_manifest::{Plan, StreamPlan};
 use insta::{assert_json_snapshot, assert_snapshot};
 
 use crate::support::{load_bytes, plan, said, workflow};
@@ -12,9 +12,12 @@ fn every_good_manifest_has_its_plan() {
         let name = path.file_name().expect("a file").to_string_lossy();
         let loaded = load_bytes(&name, &bytes, &[]);
         assert!(loaded.complaints.is_empty(), "{}", said(&loaded));
-        let text: Vec<String> = loaded.plans.iter().map(Plan::to_text).collect();
+        let streams = loaded.streams.iter();
+        let text = loaded.plans.iter().map(Plan::to_text);
+        let text: Vec<String> = text.chain(streams.clone().map(StreamPlan::to_text)).collect();
         assert_snapshot!(text.join("\n"));
-        let json: Vec<_> = loaded.plans.iter().map(Plan::to_json).collect();
+        let json = loaded.plans.iter().map(Plan::to_json);
+        let json: Vec<_> = json.chain(streams.map(StreamPlan::to_json)).collect();
         insta::with_settings!({ sort_maps => true }, { assert_json_snapshot!(json) });
     });
 }

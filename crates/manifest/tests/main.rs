@@ -5,5 +5,6 @@ mod good;
 mod properties;
 mod schema;
 mod secrets;
+mod streams;
 mod support;
 mod variables;

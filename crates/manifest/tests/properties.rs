@@ -11,6 +11,13 @@ fn fragment() -> impl Strategy<Value = String> {
     prop_oneof![
         Just("apiVersion: flowglass/v1\n".to_owned()),
         Just("kind: Workflow\n".to_owned()),
+        Just("kind: Stream\n".to_owned()),
+        Just("  source: { type: generator }\n".to_owned()),
+        Just(
+            "  sinks: [ { type: stdout }, &x { type: redis, config: { uri: x } }, *x ]\n"
+                .to_owned()
+        ),
+        Just("  processors: [ { type: rename, columns: { a: b, c: b } }, *x ]\n".to_owned()),
         Just("metadata: { name: x }\n".to_owned()),
         Just("spec:\n  nodes:\n".to_owned()),
         Just("    - id: a\n      command: [x]\n".to_owned()),
@@ -22,7 +29,7 @@ fn fragment() -> impl Strategy<Value = String> {
         Just("  schedule: \"* * *\"\n".to_owned()),
         Just("---\n".to_owned()),
         "[ \\[\\]{}:,&*!|>'\"%@`#a-c0-9\\n\\t-]{0,20}",
-        "  (timeout|retry|schedule|timezone|params|env|secrets|slo): \\PC{0,12}\n",
+        "  (timeout|retry|schedule|timezone|params|env|secrets|slo|batch|dlq|commit_policy|grace): \\PC{0,12}\n",
         "\\$\\{[a-zA-Z:.{}$-]{0,12}",
         "\\PC{0,12}",
     ]
@@ -58,7 +65,8 @@ proptest! {
     fn any_text_is_answered(parts in prop::collection::vec(fragment(), 0..12)) {
         let loaded = load_bytes("x.yaml", parts.concat().as_bytes(), &[]);
         prop_assert!(!said(&loaded).contains("manifest.internal"), "{}", said(&loaded));
-        prop_assert!(loaded.has_errors() || !loaded.plans.is_empty(), "{}", said(&loaded));
+        let made = loaded.plans.len() + loaded.streams.len();
+        prop_assert!(loaded.has_errors() || made > 0, "{}", said(&loaded));
         for complaint in &loaded.complaints {
             if let Some(place) = &complaint.place {
                 let end = place.column + place.width - 1;

@@ -13,10 +13,13 @@ fn committed(path: &str) -> String {
     text.unwrap_or_else(|error| panic!("{}: {error}: run `cargo xtask generate`", path.display()))
 }
 
+/// The definitions that connectors are woven into.
+const ROLES: [&str; 5] = ["source", "target", "stream_source", "stream_sink", "processor"];
+
 /// The part of a schema that does not depend on which connectors the program has.
 fn without_connectors(mut schema: Value) -> Value {
     let defs = schema.get_mut("$defs").and_then(Value::as_object_mut).expect("it has definitions");
-    defs.retain(|name, _| name != "source" && name != "target" && !name.contains('.'));
+    defs.retain(|name, _| !ROLES.contains(&name.as_str()) && !name.contains('.'));
     schema
 }
 
@@ -35,7 +38,8 @@ fn the_committed_page_is_the_schema() {
     let now = reference(&schema(&Vocabulary::any()));
     let sections = |page: &str| -> Vec<String> {
         let all = page.split("\n## ").map(str::trim_end).map(str::to_owned);
-        all.filter(|it| !it.starts_with("source") && !it.starts_with("target")).collect()
+        let heads = ROLES.map(|it| it.replace('_', " "));
+        all.filter(|it| !heads.iter().any(|head| it.starts_with(head))).collect()
     };
     assert!(
         sections(&page) == sections(&now),
@@ -60,6 +64,26 @@ fn connectors_are_woven_in() {
         schema.pointer("/$defs/target.postgres/properties/mode/$ref").and_then(|it| it.as_str());
     assert_eq!(mode, Some("#/$defs/target.postgres.Mode"));
     assert!(schema.pointer("/$defs/target.postgres.Mode/enum").is_some());
+}
+
+#[test]
+fn parts_of_streams_are_woven_in_with_the_keys_that_are_ours() {
+    let schema = schema(vocabulary());
+    let text = |pointer: &str| schema.pointer(pointer).and_then(|it| it.as_str());
+    let kafka = "/$defs/stream_sink.kafka";
+    assert_eq!(text(&format!("{kafka}/properties/type/const")), Some("kafka"));
+    let config = text(&format!("{kafka}/properties/config/$ref"));
+    assert_eq!(config, Some("#/$defs/stream_sink.kafka.config"));
+    let required = |pointer: &str| schema.pointer(pointer).cloned().expect(pointer);
+    assert_eq!(required(&format!("{kafka}/required")), serde_json::json!(["type", "config"]));
+    assert_eq!(required(&format!("{kafka}.config/required")), serde_json::json!(["brokers"]));
+    assert_eq!(text(&format!("{kafka}.config/properties/id/default")), Some("kafka"));
+    // A connector that needs nothing needs no `config`.
+    assert_eq!(required("/$defs/stream_sink.stdout/required"), serde_json::json!(["type"]));
+    assert!(schema.pointer("/$defs/stream_sink.stdout.config/properties/required").is_some());
+    assert!(schema.pointer("/$defs/stream_source.postgres.config/properties/required").is_none());
+    assert!(schema.pointer("/$defs/processor.filter/properties/where").is_some());
+    assert_eq!(text("/$defs/processor.filter/properties/id/default"), Some("filter"));
 }
 
 /// Every `$ref` of the schema leads somewhere.

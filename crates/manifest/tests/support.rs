@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use flowglass_manifest::{
-    Complaint, Loaded, Lookup, ManifestFile, Options, Plan, Severity, Vocabulary, load,
+    Complaint, Loaded, Lookup, ManifestFile, Options, Plan, Severity, StreamPlan, Vocabulary, load,
 };
 use serde_json::{Value, json};
 
@@ -24,6 +24,9 @@ impl Fake {
             ("BATCH", "5000"),
             ("EMPTY", ""),
             ("TENANT", "acme"),
+            ("BROKERS", "one:9092,two:9092"),
+            ("REDIS_URI", "rediss://cache:r3d1s-pw@cache:6380/0"),
+            ("SR_URL", "https://sr:r3g1stry-pw@registry:8081"),
         ];
         let variables =
             pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();
@@ -92,6 +95,76 @@ fn make_vocabulary() -> Vocabulary {
     .map(|(name, schema)| (name.to_owned(), schema))
     .into();
     Vocabulary::new(all.clone(), all)
+        .with_streams(stream_sources(), stream_sinks())
+        .with_processors(flowglass_manifest::processor_schemas())
+}
+
+fn stream_sources() -> BTreeMap<String, Value> {
+    let mut postgres = connector(
+        json!({
+            "id": { "description": "Names the source.", "type": "string" },
+            "dsn": { "description": "The server.", "type": "string" },
+            "tables": { "type": "array", "items": { "type": "string" } },
+            "slot": { "type": ["string", "null"] },
+            "publication": { "type": ["string", "null"] },
+            "snapshot": { "$ref": "#/$defs/Snapshot", "default": { "mode": "never" } },
+            "heartbeat": { "type": "string", "default": "10s" },
+            "idle_after": { "type": "string", "default": "60s" },
+        }),
+        &["id", "dsn", "tables"],
+    );
+    let snapshot = json!({
+        "mode": { "type": "string", "enum": ["initial", "never"] },
+        "chunk_rows": { "type": "integer", "format": "uint32", "minimum": 0 },
+        "parallel": { "type": "integer", "format": "uint8", "minimum": 0, "maximum": 255 },
+    });
+    let defs = json!({ "Snapshot": connector(snapshot, &[]) });
+    postgres.as_object_mut().expect("an object").insert("$defs".to_owned(), defs);
+    let generator =
+        connector(json!({ "rate": { "type": "integer", "format": "uint64", "minimum": 0 } }), &[]);
+    [("generator", generator), ("postgres", postgres)].map(|(it, all)| (it.to_owned(), all)).into()
+}
+
+fn stream_sinks() -> BTreeMap<String, Value> {
+    let text = || json!({ "type": "string" });
+    // As schemars writes a struct with a flattened one: closed by `unevaluatedProperties`.
+    let kafka = json!({
+        "type": "object",
+        "properties": {
+            "id": { "description": "Names the sink.", "type": "string" },
+            "brokers": text(),
+            "topic": text(),
+            "key": { "type": "string", "enum": ["primary_key", "none"] },
+            "exactly_once": { "type": "boolean", "default": false },
+            "envelope": { "type": "string", "enum": ["native", "debezium", "cloudevents"] },
+            "encoding": {
+                "type": "object",
+                "properties": {
+                    "type": { "type": "string", "enum": ["json", "avro"] },
+                    "schema_registry_url": text(),
+                },
+                "required": ["type"],
+                "additionalProperties": false,
+            },
+            "required": { "type": "boolean", "default": true },
+        },
+        "required": ["id", "brokers"],
+        "unevaluatedProperties": false,
+    });
+    let redis = connector(
+        json!({
+            "id": text(),
+            "uri": { "description": "Where Redis is.", "type": "string" },
+            "password": { "type": ["string", "null"] },
+            "stream": text(),
+            "maxlen": { "type": ["integer", "null"], "minimum": 1 },
+        }),
+        &["id", "uri"],
+    );
+    let stdout = connector(json!({}), &[]);
+    [("kafka", kafka), ("redis", redis), ("stdout", stdout)]
+        .map(|(it, all)| (it.to_owned(), all))
+        .into()
 }
 
 /// A file of the folder `/manifests`.
@@ -130,6 +203,13 @@ pub(crate) fn said(loaded: &Loaded) -> String {
 
 pub(crate) fn codes(loaded: &Loaded) -> Vec<&'static str> {
     loaded.complaints.iter().map(|it| it.code.name()).collect()
+}
+
+/// The one stream of a text that has no error.
+pub(crate) fn stream(text: &str) -> StreamPlan {
+    let loaded = load_bytes("test.yaml", text.as_bytes(), &[]);
+    assert!(!loaded.has_errors(), "{}", said(&loaded));
+    loaded.streams.into_iter().next().expect("one stream")
 }
 
 /// A workflow around some nodes, each given as one line of flow YAML.

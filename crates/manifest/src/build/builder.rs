@@ -1,6 +1,7 @@
 //! From a document to its plan: part by part, then node by node in the order of the graph.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::complaint::{Code, Severity};
 use crate::doc::Doc;
-use crate::draft::{DurationText, MetadataDraft, NodeDraft, SpecDraft};
+use crate::draft::{DurationText, MetadataDraft, NodeDraft, SizeText, SpecDraft};
 use crate::expand::Param;
 use crate::nearest::nearest;
 use crate::path::Path;
@@ -18,7 +19,7 @@ use crate::plan::{Action, Condition, Node, Plan};
 use crate::schema::Vocabulary;
 use crate::secret::{GuardedText, STARS};
 use crate::tree::Body;
-use crate::units::parse_duration;
+use crate::units::{parse_duration, parse_size, size_text};
 
 use super::{assets, check, command, graph, spec, write};
 
@@ -39,7 +40,7 @@ pub(crate) fn build(doc: &mut Doc<'_>, context: Context<'_>) -> Option<Plan> {
     let spec_path = Path::root().key("spec");
     let metadata: MetadataDraft = read_part(doc, &Path::root().key("metadata"));
     let spec: SpecDraft = read_part(doc, &spec_path);
-    spec::check_names(doc, &context, &spec);
+    spec::check_names(doc, &context, &spec.secrets);
     let schedule = spec::schedule(doc, &spec);
     let slo = spec::slo(doc, spec.slo.as_ref());
     let timeout = positive(doc, spec.timeout.as_ref(), &spec_path.key("timeout"));
@@ -78,7 +79,7 @@ pub(crate) fn build(doc: &mut Doc<'_>, context: Context<'_>) -> Option<Plan> {
     })
 }
 
-fn guarded(param: Param) -> GuardedText {
+pub(super) fn guarded(param: Param) -> GuardedText {
     let value = param.value.unwrap_or_default();
     if param.secret { GuardedText::new(value, STARS.to_owned()) } else { GuardedText::open(value) }
 }
@@ -179,7 +180,7 @@ impl Builder<'_, '_> {
 }
 
 /// Reads the entries of a mapping that nothing is wrong with.
-fn read_part<T: DeserializeOwned + Default>(doc: &mut Doc<'_>, path: &Path) -> T {
+pub(super) fn read_part<T: DeserializeOwned + Default>(doc: &mut Doc<'_>, path: &Path) -> T {
     let Some(node) = doc.root.at(path) else { return T::default() };
     let Body::Map(entries) = &node.body else { return T::default() };
     let sound = entries.iter().filter(|entry| !entry.node.flawed);
@@ -232,4 +233,29 @@ pub(super) fn positive(
         return None;
     }
     Some(duration)
+}
+
+/// A size within bounds.
+pub(super) fn size(
+    doc: &mut Doc<'_>,
+    text: Option<&SizeText>,
+    path: &Path,
+    bounds: RangeInclusive<u64>,
+) -> Option<u64> {
+    let text = &text?.0;
+    match parse_size(text) {
+        Ok(bytes) if bounds.contains(&bytes) => Some(bytes),
+        Ok(bytes) => {
+            let name = path.last_key().unwrap_or("the size").to_owned();
+            let said = format!("`{name}` is {bytes} bytes, which is out of range");
+            let (least, most) = (size_text(*bounds.start()), size_text(*bounds.end()));
+            doc.error(Code::OutOfRange, path, said).advise(format!("use `{least}` to `{most}`"));
+            None
+        }
+        Err(why) => {
+            let said = format!("`{text}` is not a valid size: {why}");
+            doc.error(Code::BadFormat, path, said).advise("for example `16MiB`");
+            None
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::complaint::Code;
 use crate::doc::Doc;
-use crate::nearest::{listed, nearest};
+use crate::nearest::{are, nearest};
 use crate::path::Path;
 use crate::tree::Node;
 
@@ -118,7 +118,7 @@ fn needs_of(
                 let known = || first.keys().map(String::as_str);
                 let help = match nearest(&name, known()) {
                     Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("there are {}", listed(known(), "and")),
+                    None => format!("there {}", are(known())),
                 };
                 doc.error(Code::UnknownNeed, &at, format!("there is no node `{name}`"))
                     .advise(help);

@@ -8,6 +8,9 @@ mod check;
 mod command;
 mod graph;
 mod spec;
+mod stream;
+mod stream_parts;
 mod write;
 
 pub(crate) use self::builder::{Context, build};
+pub(crate) use self::stream::build_stream;

@@ -118,9 +118,9 @@ pub(super) fn environment(doc: &mut Doc<'_>, path: &Path) -> BTreeMap<String, Gu
 }
 
 /// Names under `params` and `secrets`, and values that are not allowed.
-pub(super) fn check_names(doc: &mut Doc<'_>, context: &Context<'_>, spec: &SpecDraft) {
+pub(super) fn check_names(doc: &mut Doc<'_>, context: &Context<'_>, secrets: &[String]) {
     let path = Path::root().key("spec");
-    for (position, name) in spec.secrets.iter().enumerate() {
+    for (position, name) in secrets.iter().enumerate() {
         let at = path.key("secrets").index(position);
         match name.strip_prefix("param.") {
             Some(param) if context.params.contains_key(param) => {}

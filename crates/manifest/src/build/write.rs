@@ -7,42 +7,19 @@ use crate::doc::Doc;
 use crate::draft::{
     BatchDraft, ColumnDraft, CopyDraft, OtherColumns, SqlDraft, Strategy, WriteDraft,
 };
-use crate::nearest::{listed, nearest};
+use crate::nearest::{are, nearest};
 use crate::path::Path;
 use crate::plan::{
-    Batching, ColumnRule, ColumnRules, Connector, Copy, PlanTable, Sql, SqlText, TableOrigin, Write,
+    Batching, COLUMN_TYPES, ColumnRule, ColumnRules, Connector, Copy, PlanTable, Sql, SqlText,
+    TableOrigin, Write, column_type,
 };
 use crate::tree::Node;
-use crate::units::parse_size;
 
 use super::assets::Written;
+use super::builder::size;
 
-/// The types that a column may be declared with; `decimal` takes precision and scale. The engine
-/// makes Arrow's types of exactly these words and their other names.
-const TYPES: [&str; 13] = [
-    "boolean",
-    "smallint",
-    "int",
-    "bigint",
-    "uint64",
-    "real",
-    "double",
-    "decimal",
-    "text",
-    "binary",
-    "date",
-    "timestamp",
-    "timestamptz",
-];
-
-/// Other names of these types.
-const TYPE_ALIASES: [&str; 12] = [
-    "bool", "int16", "int32", "integer", "int64", "float32", "float64", "float", "numeric",
-    "string", "varchar", "bytes",
-];
-
-/// The bounds of `batch.bytes`.
-const BATCH_BYTES: std::ops::RangeInclusive<u64> = 1 << 10..=1 << 30;
+/// The bounds of the bytes of a batch.
+pub(super) const BATCH_BYTES: std::ops::RangeInclusive<u64> = 1 << 10..=1 << 30;
 
 /// Checks a copy.
 pub(super) fn copy(doc: &mut Doc<'_>, draft: &CopyDraft, path: &Path) -> Option<Copy> {
@@ -181,20 +158,7 @@ fn write(doc: &mut Doc<'_>, draft: WriteDraft, path: &Path) -> Option<Write> {
 }
 
 fn batching(doc: &mut Doc<'_>, draft: &BatchDraft, path: &Path) -> Batching {
-    let path = path.key("bytes");
-    let bytes_max = draft.bytes.as_ref().and_then(|size| match parse_size(&size.0) {
-        Ok(bytes) if BATCH_BYTES.contains(&bytes) => Some(bytes),
-        Ok(bytes) => {
-            let said = format!("`bytes` is {bytes} bytes, which is out of range");
-            doc.error(Code::OutOfRange, &path, said).advise("use `1KiB` to `1GiB`");
-            None
-        }
-        Err(why) => {
-            let said = format!("`{}` is not a valid size: {why}", size.0);
-            doc.error(Code::BadFormat, &path, said).advise("for example `16MiB`");
-            None
-        }
-    });
+    let bytes_max = size(doc, draft.bytes.as_ref(), &path.key("bytes"), BATCH_BYTES);
     Batching { rows_max: draft.rows, bytes_max }
 }
 
@@ -221,23 +185,22 @@ fn check_type(doc: &mut Doc<'_>, kind: &str, path: &Path) {
         Some((word, rest)) => (word.trim(), rest.strip_suffix(')')),
         None => (kind, Some("")),
     };
-    let word = word.to_ascii_lowercase();
-    let word = word.as_str();
-    let is_known = TYPES.contains(&word) || TYPE_ALIASES.contains(&word);
-    let Some(arguments) = arguments.filter(|_| is_known) else {
-        let help = match nearest(word, TYPES.into_iter().chain(TYPE_ALIASES)) {
-            Some(near) => format!("did you mean `{near}`? There are {}", listed(TYPES, "and")),
-            None => format!("there are {}", listed(TYPES, "and")),
+    let (Some(known), Some(arguments)) = (column_type(word), arguments) else {
+        let types = || COLUMN_TYPES.iter().map(|(name, _)| *name);
+        let all = COLUMN_TYPES.iter().flat_map(|(name, others)| others.iter().chain([name]));
+        let help = match nearest(word, all.copied()) {
+            Some(near) => format!("did you mean `{near}`? There {}", are(types())),
+            None => format!("there {}", are(types())),
         };
         doc.error(Code::UnknownValue, path, format!("there is no type `{kind}`")).advise(help);
         return;
     };
     let numbers: Vec<Option<u8>> = arguments.split(',').map(|it| it.trim().parse().ok()).collect();
-    let fits = match (word, numbers.as_slice()) {
-        ("decimal" | "numeric", [Some(precision), Some(scale)]) => {
+    let fits = match (known, numbers.as_slice()) {
+        ("decimal", [Some(precision), Some(scale)]) => {
             (1..=76).contains(precision) && scale <= precision
         }
-        ("decimal" | "numeric", _) => false,
+        ("decimal", _) => false,
         _ => !kind.contains('('),
     };
     if !fits {

@@ -55,7 +55,11 @@ impl<'s> Checker<'s, '_, '_> {
             property.and_then(|it| it.map("properties")).is_some_and(|map| map.contains_key(key))
         });
         let outside = self.above.iter().rev().skip(1).find(|(_, keys)| keys.contains(&key));
+        let elsewhere = view.map("x-flowglass-elsewhere").and_then(|it| it.get(key)?.as_str());
         let help = match (near, inside, outside) {
+            _ if elsewhere.is_some() => {
+                format!("`{key}` belongs to `{}`", elsewhere.unwrap_or_default())
+            }
             (_, Some(inside), _) => format!("`{key}` belongs under `{inside}`"),
             (_, None, Some((path, _))) if path.is_empty() => {
                 format!("`{key}` belongs to the top level")

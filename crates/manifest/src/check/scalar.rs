@@ -57,10 +57,15 @@ impl<'s> Checker<'s, '_, '_> {
         if words.iter().any(|word| **word == value) {
             return true;
         }
-        let texts = || words.iter().filter_map(|word| word.as_str());
         let name = at.path.last_key().unwrap_or("the value").to_owned();
+        // Where another word leads to another branch, the choice is larger than this branch's.
+        let choice: Vec<&Value> = match view.list("x-flowglass-words") {
+            [] => words.to_vec(),
+            all => all.iter().collect(),
+        };
+        let texts = || choice.iter().filter_map(|word| word.as_str());
         let all =
-            words.iter().map(|word| word.as_str().map_or_else(|| word.to_string(), str::to_owned));
+            choice.iter().map(|word| word.as_str().map_or_else(|| word.to_string(), str::to_owned));
         let all: Vec<String> = all.collect();
         let allowed = listed(all.iter().map(String::as_str), "or");
         let Some(text) = node.scalar().filter(|it| it.core() != Core::Null) else {
@@ -75,7 +80,6 @@ impl<'s> Checker<'s, '_, '_> {
             Some(near) => format!("did you mean `{near}`? It can be {allowed}"),
             None => format!("it can be {allowed}"),
         };
-        let _ = view;
         self.report.error(Code::UnknownValue, node.span, at.path, said).advise(help);
         false
     }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::complaint::Code;
-use crate::nearest::{listed, nearest};
+use crate::nearest::{are, listed, nearest};
 use crate::tree::{Body, Node};
 
 use super::scalar::{clipped, take_type};
@@ -65,10 +65,10 @@ impl<'s> Checker<'s, '_, '_> {
     ) -> bool {
         let (view, branches) = choice;
         let words = || branches.iter().filter_map(|branch| constant(branch, tag));
-        let is_connector = view.str("x-flowglass-choice") == Some("connector");
+        let role = view.str("x-flowglass-choice");
         let path = at.path.key(tag);
         let Some(entry) = node.entry(tag) else {
-            let name = at.path.last_key().unwrap_or("this");
+            let name = at.path.name().unwrap_or_else(|| "this".to_owned());
             let said = format!("`{name}` has no `{tag}`");
             let help = format!("add `{tag}:` with one of {}", listed(words(), "or"));
             self.report.error(Code::MissingKey, at.owner, at.path, said).advise(help);
@@ -89,19 +89,19 @@ impl<'s> Checker<'s, '_, '_> {
         }
         let text = clipped(&scalar.shown);
         let near = nearest(&scalar.text, words());
-        let allowed = listed(words(), "and");
-        let said = match is_connector {
-            true => format!(
+        let said = match role {
+            Some("connector") => format!(
                 "there is no connector of type `{text}` for `{}`",
                 at.path.last_key().unwrap_or("this")
             ),
-            false => format!("`{tag}` cannot be `{text}`"),
+            Some(noun) => format!("this build has no {noun} `{text}`"),
+            None => format!("`{tag}` cannot be `{text}`"),
         };
         let help = match near {
-            Some(near) => format!("did you mean `{near}`? There are {allowed}"),
-            None => format!("there are {allowed}"),
+            Some(near) => format!("did you mean `{near}`? There {}", are(words())),
+            None => format!("there {}", are(words())),
         };
-        let code = if is_connector { Code::UnknownConnector } else { Code::UnknownValue };
+        let code = if role.is_some() { Code::UnknownConnector } else { Code::UnknownValue };
         self.report.error(code, span, &path, said).advise(help);
         false
     }

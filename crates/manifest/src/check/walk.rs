@@ -24,14 +24,14 @@ pub(crate) fn lower_first(text: &str) -> String {
 /// How deep schemas may refer to each other without a step down the document.
 const SCHEMA_DEPTH_MAX: usize = 200;
 
-/// Checks a document and marks every node that a complaint stands at or below. Scalars are told
-/// what type the schema took them as.
-pub(crate) fn check(root: &mut Node, schema: &Value, report: &mut Reporter<'_>) {
+/// Checks a document against one definition of a schema and marks every node that a complaint stands
+/// at or below. Scalars are told what type the schema took them as.
+pub(crate) fn check(root: &mut Node, schema: &Value, def: &str, report: &mut Reporter<'_>) {
     let span = Span { start: root.span.start, end: root.span.start };
     let mut checker =
         Checker { schema, report, patterns: BTreeMap::new(), above: Vec::new(), depth: 0 };
     let at = At { path: &Path::root(), owner: span };
-    checker.node(root, schema, at);
+    checker.node(root, schema.pointer(def).unwrap_or(schema), at);
 }
 
 /// Where the checker is.

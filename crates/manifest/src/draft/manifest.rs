@@ -1,4 +1,4 @@
-//! The whole manifest: metadata, spec, nodes.
+//! A workflow's manifest, and what every manifest has: metadata, parameters, the two kinds.
 
 use std::collections::BTreeMap;
 
@@ -7,17 +7,30 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::actions::{CheckDraft, CommandDraft, CopyDraft, SqlDraft};
+use super::stream::StreamDraft;
 use super::words::{DurationText, Id, When, Word};
 
-/// A Flowglass manifest: one pipeline.
-#[derive(Debug, Deserialize, JsonSchema)]
+/// A Flowglass manifest: one pipeline, of the kind that `kind` names.
+#[derive(Debug, JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "the schema of the whole; documents are read part by part")]
+pub(crate) enum ManifestDraft {
+    /// A graph of nodes that ends.
+    Workflow(WorkflowDraft),
+    /// Changes from a source to sinks, until it is stopped.
+    Stream(StreamDraft),
+}
+
+/// A graph of nodes that ends.
+#[derive(Debug, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[expect(dead_code, reason = "the schema of the whole; documents are read part by part")]
-pub(crate) struct ManifestDraft {
+pub(crate) struct WorkflowDraft {
     /// The version of this format.
     api_version: ApiVersion,
-    /// What the pipeline is.
-    kind: Kind,
+    /// What the pipeline is: `Workflow` or `Stream`.
+    #[schemars(extend("x-flowglass-words" = ["Workflow", "Stream"]))]
+    kind: WorkflowKind,
     /// What it is called.
     metadata: MetadataDraft,
     /// What it does.
@@ -25,16 +38,18 @@ pub(crate) struct ManifestDraft {
 }
 
 /// The versions of the format.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, JsonSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
 pub(crate) enum ApiVersion {
     #[serde(rename = "flowglass/v1")]
     V1,
 }
 
-/// The kinds of pipelines.
-#[derive(Debug, Deserialize, JsonSchema)]
+/// The kind of a workflow.
+#[derive(Debug, JsonSchema)]
 #[schemars(inline)]
-pub(crate) enum Kind {
+#[expect(dead_code, reason = "only its schema is used")]
+pub(crate) enum WorkflowKind {
     /// A graph of nodes that ends.
     Workflow,
 }
@@ -58,7 +73,7 @@ pub(crate) struct MetadataDraft {
 /// What a workflow does.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-#[schemars(extend("required" = ["nodes"]))]
+#[schemars(rename = "WorkflowSpecDraft", extend("required" = ["nodes"]))]
 pub(crate) struct SpecDraft {
     /// When `serve` starts a run: a cron expression of five fields, or six with seconds first.
     #[schemars(extend("examples" = ["*/15 * * * *", "0 6 * * MON-FRI"]))]
@@ -90,7 +105,9 @@ pub(crate) struct SpecDraft {
 
 /// Read elsewhere: nodes one by one, so that a broken one does not hide the others; parameters
 /// before everything else.
-fn ignored<'de, D: serde::Deserializer<'de>, T: Default>(from: D) -> Result<T, D::Error> {
+pub(super) fn ignored<'de, D: serde::Deserializer<'de>, T: Default>(
+    from: D,
+) -> Result<T, D::Error> {
     serde::de::IgnoredAny::deserialize(from).map(|_| T::default())
 }
 

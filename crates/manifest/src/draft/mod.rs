@@ -9,6 +9,8 @@
 
 mod actions;
 mod manifest;
+mod processors;
+mod stream;
 mod words;
 
 pub(crate) use self::actions::{
@@ -18,5 +20,10 @@ pub(crate) use self::actions::{
 pub(crate) use self::manifest::{
     ManifestDraft, MetadataDraft, NodeDraft, RetryDraft, SloDraft, SpecDraft,
 };
-pub(crate) use self::words::{DurationText, TAKEN_AS_TEXT};
+pub use self::processors::processor_schemas;
+pub use self::stream::Overflow;
+pub(crate) use self::stream::{
+    CommitMode, CommitPolicyDraft, DlqDraft, StreamBatchDraft, StreamSpecDraft,
+};
+pub(crate) use self::words::{DurationText, SizeText, TAKEN_AS_TEXT};
 pub use self::words::{RuleSeverity, SchemaChange, Strategy, When};

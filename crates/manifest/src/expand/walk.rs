@@ -99,8 +99,9 @@ struct Zone {
 impl Zone {
     fn below(self, key: &str) -> Self {
         Self {
-            secret_keys: self.secret_keys || matches!(key, "from" | "to" | "tables" | "env"),
-            code: matches!(key, "query" | "sql" | "shell" | "where"),
+            secret_keys: self.secret_keys
+                || matches!(key, "from" | "to" | "tables" | "env" | "config"),
+            code: matches!(key, "query" | "sql" | "shell" | "where" | "script"),
         }
     }
 }

@@ -8,6 +8,9 @@ mod node;
 mod pipeline;
 mod select;
 mod show;
+mod stream;
+mod stream_show;
+mod types;
 
 pub use self::node::{
     Action, Backoff, Batching, Check, CheckSubject, ColumnRule, ColumnRules, Command, CommandLine,
@@ -17,4 +20,9 @@ pub use self::node::{
 pub use self::pipeline::{Edge, Plan, Schedule, Slo};
 pub use self::select::SelectError;
 pub(crate) use self::select::edges;
-pub use crate::draft::{RuleSeverity, SchemaChange, Strategy, When};
+pub use self::stream::{
+    CommitPolicy, DeadLetterRule, Processor, Restart, StreamBatching, StreamPlan, StreamSink,
+    StreamSlo, StreamSource,
+};
+pub use self::types::{COLUMN_TYPES, column_type};
+pub use crate::draft::{Overflow, RuleSeverity, SchemaChange, Strategy, When};

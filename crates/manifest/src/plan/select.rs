@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use flowglass_model::NodeId;
 
-use crate::nearest::{listed, nearest};
+use crate::nearest::{are, nearest};
 
 use super::{Edge, Plan};
 
@@ -50,7 +50,7 @@ impl Plan {
         let (after, name) = name.strip_suffix('+').map_or((false, name), |name| (true, name));
         let known = || self.nodes.iter().map(|node| node.id.as_str());
         if name.is_empty() {
-            return Err(format!("it names no node; there are {}", listed(known(), "and")));
+            return Err(format!("it names no node; there {}", are(known())));
         }
         let mut chosen: BTreeSet<NodeId> = self
             .nodes
@@ -62,7 +62,7 @@ impl Plan {
         if chosen.is_empty() {
             return Err(match nearest(name, known()) {
                 Some(near) => format!("there is no such node; did you mean `{near}`?"),
-                None => format!("there is no such node; there are {}", listed(known(), "and")),
+                None => format!("there is no such node; there {}", are(known())),
             });
         }
         // Nodes stand in order, so that one pass in each direction reaches everything.
