@@ -2,7 +2,7 @@
 //! nothing but the files that are named.
 
 use clap::{Args, ValueEnum};
-use flowglass_manifest::{Severity, to_json};
+use flowglass_manifest::{Plan, Severity, StreamPlan, to_json};
 
 use crate::console;
 use crate::exit::Exit;
@@ -58,8 +58,12 @@ pub(crate) fn validate(args: &ValidateArgs) -> anyhow::Result<Exit> {
     }
     if args.format == Format::Text {
         let nodes: usize = loaded.plans.iter().map(|it| it.nodes().len()).sum();
-        let pipelines = loaded.plans.len();
-        console::out(&format!("valid: {pipelines} pipeline(s), {nodes} node(s)\n"))?;
+        let pipelines = loaded.plans.len() + loaded.streams.len();
+        let streams = match loaded.streams.len() {
+            0 => String::new(),
+            count => format!(", {count} stream(s)"),
+        };
+        console::out(&format!("valid: {pipelines} pipeline(s), {nodes} node(s){streams}\n"))?;
     }
     Ok(Exit::Done)
 }
@@ -70,8 +74,14 @@ pub(crate) fn plan(args: &PlanArgs) -> anyhow::Result<Exit> {
     if loaded.has_errors() {
         return Ok(Exit::Usage);
     }
-    let mut plans = loaded.plans;
+    let (mut plans, mut streams) = (loaded.plans, loaded.streams);
     if let Some(select) = &args.select {
+        if plans.is_empty() {
+            console::say("error: `--select` names nodes of workflows, and there is no workflow here");
+            return Ok(Exit::Usage);
+        }
+        // A stream has no nodes to select.
+        streams.clear();
         match super::run::select(&plans, select) {
             Ok(selected) => plans = selected,
             Err(said) => {
@@ -82,11 +92,13 @@ pub(crate) fn plan(args: &PlanArgs) -> anyhow::Result<Exit> {
     }
     match args.format {
         Format::Json => {
-            let all: Vec<_> = plans.iter().map(flowglass_manifest::Plan::to_json).collect();
+            let plans = plans.iter().map(Plan::to_json);
+            let all: Vec<_> = plans.chain(streams.iter().map(StreamPlan::to_json)).collect();
             console::out(&format!("{}\n", serde_json::to_string_pretty(&all)?))?;
         }
         Format::Text => {
-            let all: Vec<_> = plans.iter().map(flowglass_manifest::Plan::to_text).collect();
+            let plans = plans.iter().map(Plan::to_text);
+            let all: Vec<_> = plans.chain(streams.iter().map(StreamPlan::to_text)).collect();
             console::out(&all.join("\n"))?;
         }
     }
