@@ -136,6 +136,7 @@ fn set_aside_in(
     let mut done = SetAside::default();
     let Some(first) = letters.first() else { return Ok(done) };
     let stream = first.stream.as_str();
+    done.evicted = evict_old(transaction, first, limits.age_max)?;
     let mut entries = count(transaction, stream)?;
     for letter in letters {
         if again(transaction, letter)? {
@@ -181,6 +182,20 @@ fn again(transaction: &Transaction<'_>, letter: &DeadLetter) -> rusqlite::Result
             nanoseconds(letter.at)
         ])?;
     Ok(changed > 0)
+}
+
+/// Takes away what is older than letters may become.
+fn evict_old(
+    transaction: &Transaction<'_>,
+    newest: &DeadLetter,
+    age_max: std::time::Duration,
+) -> rusqlite::Result<u64> {
+    // A time before all times takes nothing away.
+    let Ok(before) = newest.at.checked_sub(age_max) else { return Ok(0) };
+    transaction
+        .prepare_cached("DELETE FROM dead_letter WHERE stream = ?1 AND at_ns < ?2")?
+        .execute(params![newest.stream, nanoseconds(before)])
+        .map(|gone| gone as u64)
 }
 
 fn evict_oldest(transaction: &Transaction<'_>, stream: &str) -> rusqlite::Result<()> {

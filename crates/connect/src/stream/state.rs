@@ -76,11 +76,15 @@ pub enum Overflow {
     Block,
 }
 
-/// How many letters a stream may have.
+/// How many letters a stream may have, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeadLetterLimits {
     /// Letters kept at most.
     pub entries_max: u64,
+    /// Older letters make room, whoever needs it.
+    pub age_max: std::time::Duration,
+    /// Bytes of a row that are kept with its letter.
+    pub row_bytes_max: usize,
     /// What happens to one more.
     pub overflow: Overflow,
 }

@@ -42,7 +42,7 @@ impl Default for BatchLimits {
 
 /// Why a batch was cut: the label `trigger`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trigger {
+pub(super) enum Trigger {
     /// It was full.
     Limits,
     /// It had waited.
@@ -51,21 +51,9 @@ pub enum Trigger {
     Shutdown,
 }
 
-impl Trigger {
-    /// The word used in labels.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Limits => "limits",
-            Self::Timer => "timer",
-            Self::Shutdown => "shutdown",
-        }
-    }
-}
-
 /// Gathers chunks and cuts them into batches.
 #[derive(Debug)]
-pub struct Batcher {
+pub(super) struct Batcher {
     limits: BatchLimits,
     chunks: VecDeque<Waiting>,
     /// Changes and bytes that wait.
@@ -102,17 +90,17 @@ enum Step<'a> {
 impl Batcher {
     /// An empty batcher.
     #[must_use]
-    pub fn new(limits: BatchLimits) -> Self {
+    pub(super) fn new(limits: BatchLimits) -> Self {
         Self { limits, chunks: VecDeque::new(), events: 0, bytes: 0, reached: None, since: None }
     }
 
     /// Says where the first chunk goes on from.
-    pub fn begin_at(&mut self, position: Option<Position>) {
+    pub(super) fn begin_at(&mut self, position: Option<Position>) {
         self.reached = position;
     }
 
     /// Takes a chunk that was received at `now`.
-    pub fn push(&mut self, chunk: Arc<Chunk>, now: Duration) {
+    pub(super) fn push(&mut self, chunk: Arc<Chunk>, now: Duration) {
         self.events += chunk.len();
         self.bytes += wire_bytes(&chunk, 0, chunk.len());
         if !chunk.is_empty() || !chunk.marks().is_empty() {
@@ -123,20 +111,20 @@ impl Batcher {
 
     /// Changes that wait.
     #[must_use]
-    pub const fn waiting_events(&self) -> usize {
+    pub(super) const fn waiting_events(&self) -> usize {
         self.events
     }
 
     /// When the oldest that waits has waited long enough.
     #[must_use]
-    pub fn due_at(&self) -> Option<Duration> {
+    pub(super) fn due_at(&self) -> Option<Duration> {
         self.since.map(|since| since + self.limits.wait_max)
     }
 
     /// The next batch, when one is full or due; or when there is anything whole and the sinks are
     /// `hungry`: then waiting for more would only make rows late, and while they are busy the batches
     /// grow by themselves.
-    pub fn next(&mut self, now: Duration, hungry: bool) -> Option<(StreamBatch, Trigger)> {
+    pub(super) fn next(&mut self, now: Duration, hungry: bool) -> Option<(StreamBatch, Trigger)> {
         if self.is_full()
             && let Some(cut) = self.full_cut()
         {
@@ -157,7 +145,7 @@ impl Batcher {
 
     /// Everything that may be delivered now, for a stream that is about to stop. What is left is
     /// part of a transaction whose end has not been read.
-    pub fn drain(&mut self, now: Duration) -> Option<(StreamBatch, Trigger)> {
+    pub(super) fn drain(&mut self, now: Duration) -> Option<(StreamBatch, Trigger)> {
         let cut = self.last_mark()?;
         Some((self.cut(&cut, now), Trigger::Shutdown))
     }

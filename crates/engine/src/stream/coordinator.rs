@@ -58,6 +58,8 @@ struct Seat {
     delivered: u64,
     bytes: u64,
     trouble: Option<String>,
+    /// How often in a row it could not be used.
+    attempts: u32,
     ended: bool,
 }
 
@@ -150,6 +152,7 @@ impl<'a> Coordinator<'a> {
                 delivered: 0,
                 bytes: 0,
                 trouble: None,
+                attempts: 0,
                 ended: false,
             });
         }
@@ -385,16 +388,18 @@ impl<'a> Coordinator<'a> {
         let (lane, report) = report.ok_or_else(lanes_gone)?;
         match report {
             Report::Settled(settled) => self.settled(lane, &settled),
-            Report::Trouble { fault, .. } => {
+            Report::Trouble { fault, attempt } => {
                 self.meters.trouble(lane, &fault);
                 if let Some(seat) = self.seats.get_mut(lane) {
                     seat.trouble = Some(fault.chain());
+                    seat.attempts = attempt;
                 }
                 Ok(())
             }
             Report::Recovered | Report::Opened(_) => {
                 if let Some(seat) = self.seats.get_mut(lane) {
                     seat.trouble = None;
+                    seat.attempts = 0;
                 }
                 Ok(())
             }
@@ -403,10 +408,10 @@ impl<'a> Coordinator<'a> {
                 let Some(seat) = self.seats.get_mut(lane) else { return Err(fault) };
                 seat.ended = true;
                 seat.orders = None;
+                seat.trouble = Some(fault.chain());
                 if seat.required || self.seats.iter().all(|it| it.ended) {
                     return Err(fault);
                 }
-                seat.trouble = Some(fault.chain());
                 Ok(())
             }
             Report::Drained => {
@@ -612,6 +617,7 @@ fn sink_status(seat: &Seat) -> SinkStatus {
         bytes: seat.bytes,
         in_flight_batches: seat.in_flight.len(),
         trouble: seat.trouble.clone(),
+        attempts: seat.attempts,
     }
 }
 

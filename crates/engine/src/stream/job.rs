@@ -117,6 +117,8 @@ pub struct SinkStatus {
     pub in_flight_batches: usize,
     /// What is wrong with it now.
     pub trouble: Option<String>,
+    /// How often in a row it could not be used.
+    pub attempts: u32,
 }
 
 /// A stream that does not move although its source does.

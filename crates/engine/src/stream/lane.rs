@@ -42,8 +42,8 @@ pub(super) enum Report {
     Opened(Option<Position>),
     /// A batch is durable.
     Settled(Settled),
-    /// The sink could not be used; it is tried again after `wait`.
-    Trouble { fault: Fault, attempt: u32, wait: Duration },
+    /// The sink could not be used, for the `attempt`th time in a row; it is tried again.
+    Trouble { fault: Fault, attempt: u32 },
     /// The sink is open again after trouble.
     Recovered,
     /// The sink cannot be used until a person acts. The lane has ended.
@@ -55,8 +55,6 @@ pub(super) enum Report {
 /// A batch that is durable.
 #[derive(Debug)]
 pub(super) struct Settled {
-    /// Which one.
-    pub(super) number: u64,
     /// Where the sink stands now.
     pub(super) position: Position,
     /// What became of its rows.
@@ -142,7 +140,7 @@ pub(super) async fn run(lane: Lane) {
         running.sent = 0;
         running.attempt += 1;
         let (attempt, wait) = (running.attempt, backoff(running.attempt));
-        reports.tell(Report::Trouble { fault, attempt, wait }).await;
+        reports.tell(Report::Trouble { fault, attempt }).await;
         tokio::time::sleep(wait).await;
     }
 }
@@ -259,7 +257,6 @@ impl Running {
 
     async fn report(&self, held: Held, acknowledged: Acknowledged) {
         let settled = Settled {
-            number: held.handed.number,
             position: held.handed.batch.position().clone(),
             outcome: held.outcome,
             bytes: acknowledged.bytes,

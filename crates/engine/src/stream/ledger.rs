@@ -13,22 +13,22 @@ use flowglass_model::LedgerEntry;
 
 /// Rows and the sum of their hashes, which wraps.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Sum {
+pub(super) struct Sum {
     /// How many rows.
-    pub rows: u64,
+    pub(super) rows: u64,
     /// Sum of their hashes, modulo 2^64.
-    pub hash: u64,
+    pub(super) hash: u64,
 }
 
 impl Sum {
     /// Adds one row.
-    pub const fn add(&mut self, hash: u64) {
+    pub(super) const fn add(&mut self, hash: u64) {
         self.rows += 1;
         self.hash = self.hash.wrapping_add(hash);
     }
 
     /// Adds another sum.
-    pub const fn join(&mut self, other: Self) {
+    pub(super) const fn join(&mut self, other: Self) {
         self.rows += other.rows;
         self.hash = self.hash.wrapping_add(other.hash);
     }
@@ -36,21 +36,21 @@ impl Sum {
 
 /// What became of rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Outcome {
+pub(super) struct Outcome {
     /// The sink says it keeps them.
-    pub delivered: Sum,
+    pub(super) delivered: Sum,
     /// A rule left them out.
-    pub filtered: Sum,
+    pub(super) filtered: Sum,
     /// They are set aside as dead letters.
-    pub dead_lettered: Sum,
+    pub(super) dead_lettered: Sum,
     /// They were dropped where dead letters found no room, by a rule that says so.
-    pub evicted: Sum,
+    pub(super) evicted: Sum,
 }
 
 impl Outcome {
     /// All rows that are accounted for.
     #[must_use]
-    pub const fn total(&self) -> Sum {
+    pub(super) const fn total(&self) -> Sum {
         let mut sum = self.delivered;
         sum.join(self.filtered);
         sum.join(self.dead_lettered);
@@ -68,13 +68,13 @@ impl Outcome {
 
 /// Sums by table. Batches hold few tables, mostly one after the other: the last is looked at first.
 #[derive(Debug, Clone, Default)]
-pub struct ByTable<T> {
+pub(super) struct ByTable<T> {
     parts: Vec<(Arc<Relation>, T)>,
 }
 
 impl<T: Default> ByTable<T> {
     /// The part of that table.
-    pub fn of(&mut self, relation: &Arc<Relation>) -> &mut T {
+    pub(super) fn of(&mut self, relation: &Arc<Relation>) -> &mut T {
         let same = |known: &Arc<Relation>| {
             Arc::ptr_eq(known, relation)
                 || (known.schema == relation.schema && known.table == relation.table)
@@ -89,15 +89,15 @@ impl<T: Default> ByTable<T> {
     }
 
     /// All parts.
-    pub fn parts(&self) -> impl Iterator<Item = (&Arc<Relation>, &T)> {
+    pub(super) fn parts(&self) -> impl Iterator<Item = (&Arc<Relation>, &T)> {
         self.parts.iter().map(|(relation, part)| (relation, part))
     }
 }
 
 /// What a batch spans, by table: counted by the side that reads.
 #[must_use]
-pub fn read_of(batch: &StreamBatch) -> ByTable<Sum> {
-    let mut sums = ByTable::default();
+pub(super) fn read_of(batch: &StreamBatch) -> ByTable<Sum> {
+    let mut sums = ByTable::<Sum>::default();
     for slice in batch.slices() {
         for change in slice.chunk.changes(slice.from, slice.to) {
             sums.of(change.relation()).add(change.head().hash);
@@ -108,7 +108,7 @@ pub fn read_of(batch: &StreamBatch) -> ByTable<Sum> {
 
 /// The ledger of one sink.
 #[derive(Debug, Clone)]
-pub struct SinkLedger {
+pub(super) struct SinkLedger {
     sink: String,
     tables: BTreeMap<String, TableLedger>,
 }
@@ -122,24 +122,24 @@ struct TableLedger {
 
 /// Where reading and delivering do not agree.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Discrepancy {
+pub(super) struct Discrepancy {
     /// The table.
-    pub table: String,
+    pub(super) table: String,
     /// What was handed out.
-    pub read: Sum,
+    pub(super) read: Sum,
     /// What was accounted for.
-    pub accounted: Sum,
+    pub(super) accounted: Sum,
 }
 
 impl SinkLedger {
     /// An empty ledger.
     #[must_use]
-    pub fn new(sink: impl Into<String>) -> Self {
+    pub(super) fn new(sink: impl Into<String>) -> Self {
         Self { sink: sink.into(), tables: BTreeMap::new() }
     }
 
     /// A batch is handed out.
-    pub fn hand_out(&mut self, read: &ByTable<Sum>) {
+    pub(super) fn hand_out(&mut self, read: &ByTable<Sum>) {
         for (relation, sum) in read.parts() {
             let table = self.tables.entry(relation.name()).or_default();
             table.read.join(*sum);
@@ -148,7 +148,7 @@ impl SinkLedger {
     }
 
     /// A batch is acknowledged: `read` is what was handed out, `outcome` what became of it.
-    pub fn close(
+    pub(super) fn close(
         &mut self,
         read: &ByTable<Sum>,
         outcome: &ByTable<Outcome>,
@@ -174,7 +174,7 @@ impl SinkLedger {
 
     /// The ledger as it is told.
     #[must_use]
-    pub fn entries(&self) -> Vec<LedgerEntry> {
+    pub(super) fn entries(&self) -> Vec<LedgerEntry> {
         let entry = |(name, table): (&String, &TableLedger)| LedgerEntry {
             table: name.clone(),
             sink: self.sink.clone(),
@@ -186,16 +186,5 @@ impl SinkLedger {
             in_flight: table.in_flight.rows,
         };
         self.tables.iter().map(entry).collect()
-    }
-
-    /// The sums of what the sink keeps and of what was read, over all tables.
-    #[must_use]
-    pub fn sums(&self) -> (Sum, Sum) {
-        let (mut read, mut delivered) = (Sum::default(), Sum::default());
-        for table in self.tables.values() {
-            read.join(table.read);
-            delivered.join(table.outcome.delivered);
-        }
-        (read, delivered)
     }
 }

@@ -10,9 +10,6 @@ use flowglass_connect::stream::{
 use flowglass_connect::{Clock, Fault};
 use tokio::sync::watch;
 
-/// Bytes of a row that a letter holds.
-const ROW_BYTES_MAX: usize = 256 << 10;
-
 /// How often a lane that waits for room looks again.
 const ROOM_POLL: Duration = Duration::from_secs(1);
 
@@ -91,7 +88,7 @@ impl Letters {
         let shown = change.row().map(|row| shown(change, row, None)).unwrap_or_default();
         let key = change.row().filter(|_| !relation.key.is_empty());
         let key = key.map(|row| shown_of(change, row));
-        let cut = floor_char_boundary(&shown, ROW_BYTES_MAX);
+        let cut = floor_char_boundary(&shown, self.limits.row_bytes_max);
         DeadLetter {
             stream: self.stream.to_string(),
             sink: self.sink.clone(),

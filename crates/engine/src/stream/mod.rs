@@ -7,6 +7,7 @@
 
 mod batcher;
 mod begin;
+mod built;
 mod coordinator;
 mod job;
 mod lane;
@@ -20,6 +21,7 @@ mod watcher;
 mod work;
 
 pub use batcher::{BatchLimits, OVERSIZE};
+pub use built::{BuiltStream, StreamContext, build_stream};
 pub use coordinator::run;
 pub use job::{SinkJob, SinkStatus, Stall, Status, StreamJob, Until};
 pub use meters::StageOf;

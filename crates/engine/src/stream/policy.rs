@@ -20,17 +20,17 @@ pub enum CommitPolicy {
 
 /// Where a sink stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SinkPosition {
+pub(super) struct SinkPosition {
     /// Whether the stream waits for it.
-    pub required: bool,
+    pub(super) required: bool,
     /// Behind what it has acknowledged; `None` before its first acknowledgement.
-    pub position: Option<Position>,
+    pub(super) position: Option<Position>,
 }
 
 impl CommitPolicy {
     /// How far the stream counts as committed; `None` when it does not yet.
     #[must_use]
-    pub fn committed(self, sinks: &[SinkPosition]) -> Option<Position> {
+    pub(super) fn committed(self, sinks: &[SinkPosition]) -> Option<Position> {
         let least = |wanted: &dyn Fn(&&SinkPosition) -> bool| {
             sinks.iter().filter(wanted).map(|it| it.position.clone()).min().flatten()
         };
@@ -55,7 +55,7 @@ impl CommitPolicy {
 
     /// What the source may forget: the least position of all sinks.
     #[must_use]
-    pub fn forgettable(sinks: &[SinkPosition]) -> Option<Position> {
+    pub(super) fn forgettable(sinks: &[SinkPosition]) -> Option<Position> {
         sinks.iter().map(|it| it.position.clone()).min().flatten()
     }
 }

@@ -310,6 +310,8 @@ impl World {
             policy: CommitPolicy::Required,
             dead_letters: DeadLetterLimits {
                 entries_max: 100,
+                age_max: Duration::from_secs(3600),
+                row_bytes_max: 1024,
                 overflow: flowglass_connect::stream::Overflow::DropOldest,
             },
             until: self.until.clone(),
