@@ -77,7 +77,9 @@ pub(crate) fn plan(args: &PlanArgs) -> anyhow::Result<Exit> {
     let (mut plans, mut streams) = (loaded.plans, loaded.streams);
     if let Some(select) = &args.select {
         if plans.is_empty() {
-            console::say("error: `--select` names nodes of workflows, and there is no workflow here");
+            console::say(
+                "error: `--select` names nodes of workflows, and there is no workflow here",
+            );
             return Ok(Exit::Usage);
         }
         // A stream has no nodes to select.
