@@ -1,9 +1,11 @@
-//! `cargo xtask deps`: what tests and benchmarks need beside Rust, installed from Debian's packages
-//! and from PyPI.
+//! `cargo xtask deps`: what tests and benchmarks need beside Rust, installed from Debian's packages,
+//! from PyPI and from Maven Central.
 //!
 //! Each need is checked first, so that a machine that has everything is left alone and no package
 //! list is fetched. Services that a Debian package starts by itself are not used: tests start their
 //! own, on free ports in temporary folders (`crates/testkit`).
+
+mod kafka;
 
 use std::process::Command;
 
@@ -33,6 +35,44 @@ const FOR_TESTS: &[Need] = &[
         why: "an independent reader of the SQLite files that we write",
         packages: &["sqlite3"],
         is_there: || shell::find("sqlite3").is_some(),
+    },
+    Need {
+        what: "script and prlimit",
+        why: "the binary is run on a terminal, and on a disk without room",
+        packages: &["bsdutils", "util-linux"],
+        is_there: || ["script", "prlimit"].iter().all(|it| shell::find(it).is_some()),
+    },
+    Need {
+        what: "redis-server",
+        why: "the Redis sink is tested against the real server",
+        packages: &["redis-server"],
+        is_there: || shell::find("redis-server").is_some(),
+    },
+    Need {
+        what: "openssl",
+        why: "it makes the certificates of test servers",
+        packages: &["openssl"],
+        is_there: || shell::find("openssl").is_some(),
+    },
+    Need {
+        what: "make, pkg-config and the headers of OpenSSL",
+        why: "librdkafka is built from source",
+        packages: &["make", "pkg-config", "libssl-dev"],
+        is_there: || {
+            shell::find("make").is_some() && shell::works("pkg-config", &["--exists", "openssl"])
+        },
+    },
+    Need {
+        what: "java",
+        why: "Apache Kafka runs on it",
+        packages: &["default-jre-headless"],
+        is_there: || shell::find("java").is_some(),
+    },
+    Need {
+        what: "mvn",
+        why: "it fetches Apache Kafka from Maven Central",
+        packages: &["maven"],
+        is_there: || kafka::is_there() || shell::find("mvn").is_some(),
     },
     Need {
         what: "promtool",
@@ -71,7 +111,8 @@ pub(crate) fn command(mut args: Args) -> Result<bool> {
 
 /// Installs what tests need.
 pub(crate) fn for_tests() -> Result<()> {
-    provide(FOR_TESTS)
+    provide(FOR_TESTS)?;
+    kafka::provide()
 }
 
 /// Installs what benchmarks need, beyond what tests do.
@@ -93,6 +134,12 @@ fn check(bench: bool) -> bool {
             need.packages.join(" ")
         ));
     }
+    let there = kafka::is_there();
+    fine &= there;
+    let state = if there { "there" } else { "missing" };
+    say::talk(&format!(
+        "{state:>8}  target/kafka: the Kafka sink is tested against the real broker"
+    ));
     if bench {
         let there = has_python_packages();
         fine &= there;

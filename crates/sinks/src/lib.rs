@@ -1,7 +1,8 @@
 //! Where rows go: one folder and one cargo feature a system. Sinks never see sources.
 //!
-//! Each folder exports a `Connector` unit struct that implements
-//! [`flowglass_connect::TargetConnector`]; the binary lists them in its registry.
+//! Each folder exports a `Connector` that implements [`flowglass_connect::TargetConnector`] for
+//! copies or [`flowglass_connect::stream::StreamSinkConnector`] for streams; the binary lists them
+//! in its registry.
 
 #[cfg(feature = "csv")]
 pub mod csv;
@@ -9,9 +10,19 @@ pub mod csv;
 mod files;
 #[cfg(feature = "jsonl")]
 pub mod jsonl;
+#[cfg(feature = "kafka")]
+pub mod kafka;
+#[cfg(any(feature = "kafka", feature = "redis", feature = "stdout"))]
+mod messages;
+#[cfg(feature = "null")]
+pub mod null;
 #[cfg(feature = "parquet")]
 pub mod parquet;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(feature = "redis")]
+pub mod redis;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+#[cfg(feature = "stdout")]
+pub mod stdout;

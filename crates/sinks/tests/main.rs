@@ -5,3 +5,5 @@
 mod databases;
 #[cfg(all(feature = "csv", feature = "jsonl", feature = "parquet"))]
 mod files;
+#[cfg(any(feature = "kafka", feature = "redis", feature = "stdout", feature = "null"))]
+mod streams;

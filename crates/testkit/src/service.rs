@@ -91,6 +91,12 @@ impl<R: Recipe> Service<R> {
         &self.folder
     }
 
+    /// The number of its process, while it runs.
+    #[must_use]
+    pub fn process(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
     /// The recipe that it was started by.
     #[must_use]
     pub fn recipe(&self) -> &R {

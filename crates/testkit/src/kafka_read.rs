@@ -1,0 +1,84 @@
+//! Reading topics back by librdkafka's consumer.
+
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Headers, Message};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+
+use crate::kafka::Kafka;
+use crate::stream_sinks::Delivered;
+use crate::wait::now;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+impl Kafka {
+    /// All records of a topic, those of each partition in order, as a reader of committed records
+    /// sees them; none when the topic is not there.
+    ///
+    /// # Panics
+    /// When the broker does not answer.
+    #[must_use]
+    pub fn records(&self, topic: &str) -> Vec<Delivered> {
+        self.records_by_partition(topic).into_iter().map(|(_, told)| told).collect()
+    }
+
+    /// The same, each with its partition.
+    ///
+    /// # Panics
+    /// When the broker does not answer.
+    #[must_use]
+    pub fn records_by_partition(&self, topic: &str) -> Vec<(i32, Delivered)> {
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", self.brokers())
+            .set("group.id", "testkit")
+            .set("enable.auto.commit", "false")
+            .set("enable.partition.eof", "true")
+            .set("auto.offset.reset", "earliest")
+            .set("isolation.level", "read_committed")
+            .set("fetch.wait.max.ms", "10")
+            .create()
+            .expect("cannot make a consumer");
+        let metadata =
+            consumer.fetch_metadata(Some(topic), PATIENCE).expect("the test Kafka does not answer");
+        let mut list = TopicPartitionList::new();
+        for found in metadata.topics().iter().filter(|it| it.name() == topic) {
+            for partition in found.partitions() {
+                list.add_partition_offset(topic, partition.id(), Offset::Beginning)
+                    .expect("a partition of its own");
+            }
+        }
+        let mut open = list.count();
+        consumer.assign(&list).expect("cannot assign partitions");
+        let mut found: Vec<(i32, Delivered)> = Vec::new();
+        let start = now();
+        while open > 0 {
+            assert!(start.elapsed() < PATIENCE, "reading `{topic}` takes too long");
+            match consumer.poll(Duration::from_millis(100)) {
+                Some(Ok(record)) => found.push((record.partition(), told(&record))),
+                Some(Err(KafkaError::PartitionEOF(_))) => open -= 1,
+                Some(Err(error)) => {
+                    let code = error.rdkafka_error_code();
+                    let missing = code == Some(RDKafkaErrorCode::UnknownTopicOrPartition);
+                    assert!(missing, "reading `{topic}`: {error}");
+                }
+                None => {}
+            }
+        }
+        found.sort_by_key(|(partition, _)| *partition);
+        found
+    }
+}
+
+fn told(record: &impl Message) -> Delivered {
+    let id = record.headers().and_then(|headers| {
+        headers.iter().find(|header| header.key == "id").and_then(|header| header.value)
+    });
+    Delivered {
+        destination: record.topic().to_owned(),
+        key: record.key().map(<[u8]>::to_vec),
+        body: record.payload().map(<[u8]>::to_vec),
+        id: String::from_utf8_lossy(id.unwrap_or_default()).into_owned(),
+    }
+}
