@@ -134,18 +134,33 @@ fn stream_sinks() -> BTreeMap<String, Value> {
             "id": { "description": "Names the sink.", "type": "string" },
             "brokers": text(),
             "topic": text(),
-            "key": { "type": "string", "enum": ["primary_key", "none"] },
+            "key": { "oneOf": [
+                { "const": "primary_key", "description": "The key.", "type": "string" },
+                { "const": "none", "description": "No key.", "type": "string" },
+                {
+                    "type": "object",
+                    "properties": { "columns": { "type": "array", "items": text() } },
+                    "required": ["columns"],
+                    "additionalProperties": false,
+                },
+            ] },
             "exactly_once": { "type": "boolean", "default": false },
             "envelope": { "type": "string", "enum": ["native", "debezium", "cloudevents"] },
-            "encoding": {
-                "type": "object",
-                "properties": {
-                    "type": { "type": "string", "enum": ["json", "avro"] },
-                    "schema_registry_url": text(),
+            "encoding": { "oneOf": [
+                {
+                    "type": "object",
+                    "properties": { "type": { "type": "string", "const": "json" } },
+                    "required": ["type"],
                 },
-                "required": ["type"],
-                "additionalProperties": false,
-            },
+                {
+                    "type": "object",
+                    "properties": {
+                        "type": { "type": "string", "const": "avro" },
+                        "schema_registry_url": text(),
+                    },
+                    "required": ["type", "schema_registry_url"],
+                },
+            ] },
             "required": { "type": "boolean", "default": true },
         },
         "required": ["id", "brokers"],

@@ -10,6 +10,7 @@ use crate::path::Path;
 use crate::text::Span;
 use crate::tree::{Body, Core, Node, Scalar, core_of};
 
+use super::union::short_for;
 use super::view::{View, shown};
 use super::walk::{At, Checker};
 
@@ -239,6 +240,9 @@ fn advice(node: &Node, view: &View<'_>) -> Option<String> {
             _ => None,
         };
     };
+    if let Some(help) = short_for(&scalar.shown, view) {
+        return Some(help);
+    }
     let text = clipped(&scalar.shown);
     match (scalar.core(), types.as_slice()) {
         (Core::Null, _) => Some("give it a value, or remove the key".to_owned()),

@@ -29,7 +29,14 @@ impl<'s> Checker<'s, '_, '_> {
         match fitting.as_slice() {
             [] => self.typed(node, view, at),
             [only] => self.viewed(node, only, at),
-            several => self.best(node, several, at),
+            several => {
+                // Words with an explanation each are a branch each; to the reader they are one list.
+                let words: Option<Vec<_>> = several.iter().map(|branch| branch.words()).collect();
+                match words.filter(|_| node.scalar().is_some()) {
+                    Some(words) => self.words(node, view, &words.concat(), at),
+                    None => self.best(node, several, at),
+                }
+            }
         }
     }
 
@@ -105,6 +112,15 @@ impl<'s> Checker<'s, '_, '_> {
         self.report.error(code, span, &path, said).advise(help);
         false
     }
+}
+
+/// A text that stands where a mapping is needed that this word could name: `json` for
+/// `{ type: json }`.
+pub(super) fn short_for(text: &str, view: &View<'_>) -> Option<String> {
+    let branches = view.branches()?;
+    let tag = tag_of(&branches)?;
+    let named = branches.iter().any(|branch| constant(branch, tag) == Some(text));
+    named.then(|| format!("write `{{ {tag}: {text} }}`"))
 }
 
 /// The key that has a constant in every branch.
