@@ -296,3 +296,30 @@ async fn a_secret_appears_in_no_event() {
     let snapshot = serde_json::to_string(&played.snapshot()).unwrap();
     assert!(snapshot.contains("***") && !snapshot.contains("hunter"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_across_the_cut_of_an_overlong_line_appears_in_no_event() {
+    let secret = "hunter/22 pass%word";
+    // Each line has the secret one byte later than the line before, over the first cut and the
+    // second; the last line comes in two writes with the cut and the secret between them.
+    let script = r#"
+        for n in $(seq 16362 16386) $(seq 32740 32771); do
+            head -c "$n" /dev/zero | tr '\0' x; printf '%s, the end\n' "$PASSWORD"
+        done
+        head -c 16380 /dev/zero | tr '\0' x; printf 'hunter/'; sleep 0.1; printf '22 pass%%word'"#;
+    let mut with = spec(script);
+    with.env.insert("PASSWORD".to_owned(), secret.to_owned());
+    let folder = tempfile::tempdir().unwrap();
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let built = pipeline("p", vec![command(with)], around(folder.path(), Arc::clone(&clock)));
+    let asks = (Stop::new(), Redactor::new([secret]));
+    let played = play(vec![built], MemoryLog::default(), clock, asks).await;
+    let lines = played.lines(LogStream::Stdout);
+    assert!(lines.iter().all(|it| it.len() <= 16 << 10), "a line is too long for one event");
+    let whole = lines.concat();
+    assert_eq!(whole.matches("***").count(), 25 + 32 + 1);
+    assert_eq!(whole.matches(", the end").count(), 25 + 32);
+    for part in ["hunter", "pass%word", "22 pass"] {
+        assert!(!whole.contains(part), "half a secret is told: {part}");
+    }
+}

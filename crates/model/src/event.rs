@@ -421,10 +421,15 @@ impl Event {
 
 /// Seconds, no finer than clocks are. A duration in binary has digits that nobody measured, and
 /// that a reader of decimal text may not get back to the last one: what was folded live and what is
-/// folded from the log would differ. Exact up to 104 days.
+/// folded from the log would differ. Exact up to 104 days; never infinite, which JSON cannot say.
 #[must_use]
 pub fn whole_nanoseconds(seconds: f64) -> f64 {
-    (seconds * 1e9).round() / 1e9
+    let nanoseconds = seconds * 1e9;
+    if nanoseconds.is_finite() {
+        nanoseconds.round() / 1e9
+    } else {
+        seconds.clamp(f64::MIN, f64::MAX)
+    }
 }
 
 fn with_nanoseconds<S: Serializer>(time: &Timestamp, to: S) -> Result<S::Ok, S::Error> {

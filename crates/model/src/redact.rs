@@ -15,6 +15,7 @@ const SECRET_BYTES_MIN: usize = 4;
 pub struct Redactor {
     find: Option<AhoCorasick>,
     count: usize,
+    line_bytes_max: usize,
 }
 
 impl Redactor {
@@ -36,7 +37,29 @@ impl Redactor {
         forms.dedup();
         let find = (!forms.is_empty())
             .then(|| AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&forms));
-        Self { find: find.and_then(Result::ok), count: forms.len() }
+        let in_a_line = forms.iter().filter(|it| !it.contains('\n'));
+        let line_bytes_max = in_a_line.map(String::len).max().unwrap_or(0);
+        Self { find: find.and_then(Result::ok), count: forms.len(), line_bytes_max }
+    }
+
+    /// The longest secret that can stand in one line, in bytes: who cuts a line must have read so
+    /// much beyond the cut to know that no secret lies across it.
+    #[must_use]
+    pub fn line_bytes_max(&self) -> usize {
+        self.line_bytes_max
+    }
+
+    /// Where to cut `line`, at `cut` or near it, so that no secret is cut in two and slips through
+    /// in halves: before the secret that lies across, or behind it when the line begins with it.
+    #[must_use]
+    pub fn cut(&self, line: &[u8], cut: usize) -> usize {
+        let Some(find) = &self.find else { return cut };
+        let mut found = find.find_iter(line).take_while(|it| it.start() < cut);
+        match found.find(|it| it.end() > cut) {
+            Some(across) if across.start() > 0 => across.start(),
+            Some(across) => across.end(),
+            None => cut,
+        }
     }
 
     /// Whether there is nothing to look for.
@@ -134,6 +157,18 @@ mod tests {
             redactor.text("postgres://me:p%40ss%2Fword@db and p@ss/word but abc"),
             "postgres://me:***@db and *** but abc"
         );
+    }
+
+    #[test]
+    fn a_line_is_cut_beside_a_secret_and_never_through_it() {
+        let redactor = Redactor::new(["hunter22", "first\nsecond line"]);
+        assert_eq!(redactor.line_bytes_max(), "first%0Asecond%20line".len());
+        for cut in 3..=11 {
+            let expected = if cut < 11 { 3 } else { 11 };
+            assert_eq!(redactor.cut(b"ab hunter22 c", cut), expected, "{cut}");
+        }
+        assert_eq!(redactor.cut(b"hunter22 c", 4), 8);
+        assert_eq!(Redactor::default().cut(b"hunter22 c", 4), 4);
     }
 
     #[test]

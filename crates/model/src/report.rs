@@ -157,7 +157,7 @@ impl RunReport {
             .flat_map(|it| it.nodes.iter().map(|node| NodeReport::of(&it.pipeline_id, node)))
             .collect();
         let attribute = |name: &str| run.attributes.get(name);
-        let number = |name: &str| attribute(name).and_then(|it| it.parse::<f64>().ok());
+        let number = |name: &str| attribute(name)?.parse::<f64>().ok().filter(|it| it.is_finite());
         let status = status_word(run.times.state, run.times.reason);
         let names: Vec<_> = snapshot.pipelines.iter().map(|it| it.pipeline_id.as_str()).collect();
         Self {
@@ -203,7 +203,8 @@ impl RunResult {
         #[expect(clippy::cast_precision_loss, reason = "a rate needs no more than 53 bits")]
         let throughput = if seconds > 0.0 { extracted as f64 / seconds } else { 0.0 };
         // To the thousandth: more digits than were measured do not survive every reader of JSON.
-        let throughput = (throughput * 1e3).round() / 1e3;
+        // And never infinite, which JSON cannot say.
+        let throughput = ((throughput * 1e3).round() / 1e3).min(f64::MAX);
         Self {
             status: status.to_owned(),
             extracted_rows: extracted,
@@ -248,7 +249,9 @@ impl NodeReport {
             duration_seconds: node.times.duration_seconds,
             exit_code: last.and_then(|it| it.exit_code),
             signal: last.and_then(|it| it.signal.clone()),
-            cpu_seconds: fact("cpu_seconds").and_then(|it| it.parse().ok()),
+            cpu_seconds: fact("cpu_seconds")
+                .and_then(|it| it.parse().ok())
+                .filter(|it: &f64| it.is_finite()),
             peak_rss_bytes: fact("peak_rss_bytes").and_then(|it| it.parse().ok()),
             counts: node.counts.unwrap_or_default(),
             error: node.last_error.clone().filter(|_| node.times.state == Some(State::Failed)),

@@ -20,7 +20,8 @@ use crate::work::Attempt;
 use super::PassThrough;
 use super::process::Process;
 
-/// The longest line of one event, in bytes; the rest goes on in the next event.
+/// The longest line of one event, in bytes; the rest goes on in the next event. A line that begins
+/// with a longer secret is cut behind that secret.
 const LINE_BYTES_MAX: usize = 16 << 10;
 
 /// Lines that each stream may burst before it is held to the rate.
@@ -116,6 +117,9 @@ impl Lines {
         let rest = rest_of(reader);
         let lines = self.split(&mut line, &rest);
         self.tell_all(&lines).await?;
+        let mut last = Vec::new();
+        self.cut_overlong(&mut line, 0, &mut last);
+        self.tell_all(&last).await?;
         if !line.is_empty() {
             self.tell(&line).await?;
         }
@@ -128,18 +132,28 @@ impl Lines {
             through.pass(self.stream, chunk);
         }
         let mut lines = Vec::new();
+        let unread = self.at.recorder.redactor().line_bytes_max();
         for piece in chunk.split_inclusive(|it| *it == b'\n') {
             line.extend_from_slice(piece);
-            while line.len() > LINE_BYTES_MAX {
-                let rest = line.split_off(cut_at(line));
-                lines.push(std::mem::replace(line, rest));
-            }
             if line.last() == Some(&b'\n') {
                 line.pop();
+                self.cut_overlong(line, 0, &mut lines);
                 lines.push(std::mem::take(line));
+            } else {
+                self.cut_overlong(line, unread, &mut lines);
             }
         }
         lines
+    }
+
+    /// Cuts events off the front of a line that is longer than one takes. So many bytes stay behind
+    /// the cut as a secret may need that lies across it and has not been read to its end.
+    fn cut_overlong(&self, line: &mut Vec<u8>, unread: usize, lines: &mut Vec<Vec<u8>>) {
+        while line.len() > LINE_BYTES_MAX + unread {
+            let cut = self.at.recorder.redactor().cut(line, cut_at(line));
+            let rest = line.split_off(cut);
+            lines.push(std::mem::replace(line, rest));
+        }
     }
 
     async fn tell_all(&mut self, lines: &[Vec<u8>]) -> Result<(), RecordError> {

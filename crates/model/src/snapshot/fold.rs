@@ -552,8 +552,9 @@ impl StageTotal {
             self.duration_seconds_mean = whole_nanoseconds(self.duration_seconds_total / timed);
         }
         if let Some(counts) = event.counts {
-            let moved = counts.inserted.unwrap_or(0) + counts.updated.unwrap_or(0);
-            self.rows += counts.extracted.unwrap_or(0).max(moved);
+            // A command may tell any number.
+            let moved = counts.inserted.unwrap_or(0).saturating_add(counts.updated.unwrap_or(0));
+            self.rows = self.rows.saturating_add(counts.extracted.unwrap_or(0).max(moved));
         }
     }
 }
