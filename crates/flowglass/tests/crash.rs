@@ -28,6 +28,33 @@ const KILLS_MAX: usize = 4;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Whether a process is there and no corpse that nobody has buried.
+fn is_alive(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.trim().chars().next());
+    state.is_some_and(|it| it != 'Z' && it != 'X')
+}
+
+#[test]
+fn what_a_command_started_dies_with_a_killed_run() {
+    let shell = "sleep 1000 & echo $$ $! > pids.new; mv pids.new pids; wait";
+    let quick = "    - { id: quick, command: [\"true\"] }\n";
+    let manifest = format!(
+        "apiVersion: flowglass/v1\nkind: Workflow\nmetadata: {{ name: orphans }}\nspec:\n  nodes:\n\
+         {quick}    - {{ id: waits, needs: [quick], command: {{ argv: [sh, -c, \"{shell}\"] }} }}\n"
+    );
+    let scratch = Scratch::project(&[("pipeline.yaml", &manifest)]);
+    let mut command = flowglass(&scratch, &["run", "pipeline.yaml"]).command();
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let pids = scratch.path("pids");
+    // The kill reaches the run alone: its commands have process groups of their own.
+    let fate = Victim::spawn(&mut command).unwrap().kill_when(|| pids.exists());
+    assert_eq!(fate, Fate::Killed);
+    for pid in scratch.read("pids").split_whitespace() {
+        wait_for(&format!("process {pid} is gone"), PATIENCE, || (!is_alive(pid)).then_some(()));
+    }
+}
+
 const PIPELINE: &str = r#"
 apiVersion: flowglass/v1
 kind: Workflow

@@ -3,6 +3,7 @@
 //! and progress.
 
 mod channel;
+mod guard;
 mod output;
 mod process;
 

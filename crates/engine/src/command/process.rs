@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use wait4::{ResUse, Wait4};
 
 use super::CommandSpec;
+use super::guard::Guarded;
 
 /// How a process ended and what it took.
 #[derive(Debug, Clone)]
@@ -32,10 +33,13 @@ pub(super) struct Process {
     pipes: Option<(OwnedFd, OwnedFd)>,
     done: oneshot::Receiver<std::io::Result<ResUse>>,
     over: bool,
+    /// Last field of all: the group is under guard until it has been swept.
+    _guarded: Guarded,
 }
 
 struct Started {
-    pid: u32,
+    group: Pid,
+    guarded: Guarded,
     stdout: OwnedFd,
     stderr: OwnedFd,
 }
@@ -54,9 +58,10 @@ impl Process {
             .map_err(|error| Fault::io("starting the thread of a command", error))?;
         let failed = |error: std::io::Error| not_started(spec, error);
         let gone = |_gone| Fault::new(ErrorClass::Internal, "the command's thread went away");
-        let Started { pid, stdout, stderr } = started.await.map_err(gone)?.map_err(failed)?;
-        let group = Pid::from_raw(i32::try_from(pid).unwrap_or(i32::MAX));
-        Ok(Self { group, pipes: Some((stdout, stderr)), done, over: false })
+        let Started { group, guarded, stdout, stderr } =
+            started.await.map_err(gone)?.map_err(failed)?;
+        let pipes = Some((stdout, stderr));
+        Ok(Self { group, pipes, done, over: false, _guarded: guarded })
     }
 
     /// The read ends of stdout and stderr, once.
@@ -120,7 +125,7 @@ fn prepare(spec: &CommandSpec, env: BTreeMap<String, OsString>) -> Command {
 }
 
 /// A command must not outlive a killed Flowglass: a resumed run would run it a second time beside
-/// the first. The kernel sends the signal when the *thread* that started it ends, which is why the
+/// the first. What the command itself started is the guard's affair. The kernel sends the signal when the *thread* that started it ends, which is why the
 /// same thread waits for it.
 #[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "pre_exec has no safe form; the closure makes one system call only")]
@@ -145,14 +150,16 @@ fn start_and_wait(
         Ok(child) => child,
         Err(error) => return drop(tell.send(Err(error))),
     };
+    let group = pid_of(&child);
+    let guarded = Guarded::group(group);
     let Some((stdout, stderr)) = child.stdout.take().zip(child.stderr.take()) else {
         let lost = std::io::Error::other("the child has no pipes");
         return drop(tell.send(Err(lost)));
     };
-    let started = Started { pid: child.id(), stdout: stdout.into(), stderr: stderr.into() };
-    if tell.send(Ok(started)).is_err() {
+    let (stdout, stderr) = (stdout.into(), stderr.into());
+    if tell.send(Ok(Started { group, guarded, stdout, stderr })).is_err() {
         // Whoever wanted it went away meanwhile.
-        killpg(pid_of(&child), Signal::SIGKILL).unwrap_or_default();
+        killpg(group, Signal::SIGKILL).unwrap_or_default();
     }
     drop(finish.send(child.wait4()));
 }
