@@ -92,20 +92,15 @@ fn offline_section(page: &mut String) {
     );
     let labels: Vec<_> = offline::LABELS.iter().map(|key| format!("`{key}`")).collect();
     line(page, &format!("{}.\n", labels.join(", ")));
-    line(page, "| Metric | Unit | From the report's field | Meaning |");
+    line(page, "| Metric | Unit | Type | Meaning |");
     line(page, "|---|---|---|---|");
-    for metric in offline::METRICS {
-        let name = Prefix::default().join(metric.stem);
-        let from: Vec<_> = metric.from.iter().map(|field| format!("`{field}`")).collect();
-        line(
-            page,
-            &format!(
-                "| `{name}` | {} | {} | {} |",
-                metric.unit.word(),
-                from.join(", "),
-                metric.help
-            ),
-        );
+    for def in offline::METRICS {
+        let name = Prefix::default().join(def.stem);
+        let kind = match def.kind {
+            offline::NumberKind::Count => "integer",
+            offline::NumberKind::Measure => "float",
+        };
+        line(page, &format!("| `{name}` | `{}` | {kind} | {} |", def.unit, def.help));
     }
 }
 

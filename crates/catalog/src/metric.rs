@@ -71,8 +71,6 @@ units! {
     Ratio = "ratio", "1", Some("ratio");
     /// Rows or changes.
     Rows = "rows", "{row}", None;
-    /// Rows in a second.
-    RowsPerSecond = "rows per second", "{row}/s", None;
     /// Batches.
     Batches = "batches", "{batch}", None;
     /// Entries of a queue, a buffer or the dead letters.

@@ -82,6 +82,10 @@ fn a_stored_run_and_a_piped_report_export_the_same_figures() {
     export(&[&["--run-report", "-"][..], &time].concat(), "two");
     let page = |folder: &str| scratch.read(&format!("{folder}/prometheus_metrics.prom"));
     assert_eq!(page("one"), page("two"));
+    // A bundle holds the same, made without a flag.
+    drop(flowglass(&scratch, &["runs", "export", "latest", "--output-dir", "bundle"]).run().ok());
+    check_figures(&scratch, "bundle", &report);
+    assert_eq!(page("bundle"), page("one"));
     let absent = ["observability", "metrics-export", "--run", "0000", "--output-dir", "absent"];
     let absent = flowglass(&scratch, &absent).run();
     assert_ne!(absent.code(), Some(0), "{absent}");

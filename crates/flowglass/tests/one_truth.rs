@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use flowglass_catalog::{MetricsFold, Registry};
+use flowglass_catalog::{MetricsFold, Prefix, Registry};
 use flowglass_connect::{Clock, EventLog, Fault, Surroundings, SystemClock, Tasks};
 use flowglass_engine::{
     BuiltNode, BuiltPipeline, CommandSpec, CommandWork, Listener, Recorder, RetryRule, RunJob,
@@ -18,7 +18,7 @@ use flowglass_engine::{
 use flowglass_model::{
     Action, AssetRef, Entity, Event, NodeId, Reason, Redactor, RunReport, Snapshot, State,
 };
-use flowglass_telemetry::evidence::{Input, Prefix, Request, export};
+use flowglass_telemetry::evidence::{Input, Request, export};
 use flowglass_telemetry::exposition::{Format, render};
 use flowglass_testkit::Scratch;
 use serde_json::Value;
@@ -204,7 +204,7 @@ fn page(events: &[Event]) -> String {
         fold.apply(event);
     }
     let mut page = String::new();
-    render(&registry, &flowglass_catalog::Prefix::default(), Format::Text004, &mut page);
+    render(&registry, &Prefix::default(), Format::Text004, &mut page);
     page
 }
 

@@ -215,6 +215,45 @@ fn resume_runs_what_did_not_complete_and_no_more() {
 }
 
 #[test]
+fn resume_takes_the_parameters_of_the_run_and_asks_for_secret_ones() {
+    let nodes = "  params: { day: monday, size: 3, token: none }\n  secrets: [param.token]\n  nodes:\n    \
+         - { id: first, command: [\"true\"] }\n    \
+         - { id: second, needs: [first], command: { shell: \"test -e ready\" } }\n    \
+         - { id: third, needs: [second], command: { argv: [sh, -c, 'echo \"$0 $1\" > third.txt; \
+         test \"$2\" = \"$(cat token)\"', \"${param.day}\", \"${param.size}\", \"${param.token}\"] } }\n";
+    let scratch = workflow(nodes);
+    scratch.write("token", "tok-Planted");
+    let run = ["run", "pipeline.yaml", "--param", "day=friday", "--param", "token=tok-Planted"];
+    drop(flowglass(&scratch, &run).run().expect_code(1));
+    let without = flowglass(&scratch, &["run", "--resume", "latest"]).run().expect_code(2);
+    assert!(without.stderr.contains("`--param token=…`"), "{without}");
+    let resume = ["run", "--resume", "latest", "--param", "token=tok-Planted"];
+    // Twice, since a run that goes on keeps the parameters in its turn.
+    drop(flowglass(&scratch, &resume).run().expect_code(1));
+    scratch.write("ready", "");
+    let said = flowglass(&scratch, &resume).run().ok();
+    assert!(!said.stderr.contains("warning"), "{said}");
+    assert_eq!(scratch.read("third.txt"), "friday 3\n");
+    for file in scratch.files().into_iter().filter(|it| it != "token") {
+        let bytes = std::fs::read(scratch.path(&file)).unwrap();
+        assert!(!bytes.windows(7).any(|it| it == b"Planted"), "a secret is kept in {file}");
+    }
+    let first = &histories(&scratch)[0];
+    let kept = &first.iter().find(|it| it["entity"] == "run").unwrap()["attributes"];
+    assert_eq!((&kept["param.day"], &kept["params_not_kept"]), (&"friday".into(), &"token".into()));
+    // What is given now wins, and that it differs is said.
+    std::fs::remove_file(scratch.path("ready")).unwrap();
+    drop(
+        flowglass(&scratch, &["run", "pipeline.yaml", "--param", "day=friday"])
+            .run()
+            .expect_code(1),
+    );
+    let other = ["run", "--resume", "latest", "--param", "day=sunday"];
+    let said = flowglass(&scratch, &other).run().expect_code(1);
+    assert!(said.stderr.contains("warning: the parameter `day`"), "{said}");
+}
+
+#[test]
 fn the_bundle_of_a_run_can_be_verified() {
     let scratch = example("failing");
     let args = ["run", "pipeline.yaml", "--output-dir", "evidence", "--format", "json"];

@@ -267,11 +267,18 @@ fn a_bundle_can_be_verified_and_a_touched_one_cannot() {
     three_runs(&scratch);
     let folder = scratch.path("evidence");
     let export = format!("runs export 019b76db --output-dir {}", folder.display());
-    // Twice: a bundle replaces the one before.
+    // Twice: a bundle replaces the one before, and the second is the first to the byte.
+    let mut bundles = Vec::new();
     for _time in 0..2 {
         let said = said(&scratch, &export).ok();
         assert!(said.stdout.contains("files with checksums"), "{}", said.stdout);
+        assert_eq!(said.stderr, "");
+        let read = |it: &String| (it.clone(), scratch.read(it));
+        let written = scratch.files();
+        let inside = written.iter().filter(|it| it.starts_with("evidence/"));
+        bundles.push(inside.map(read).collect::<Vec<_>>());
     }
+    assert_eq!(bundles[0], bundles[1]);
     let mut files: Vec<_> = scratch
         .files()
         .into_iter()
@@ -283,7 +290,12 @@ fn a_bundle_can_be_verified_and_a_touched_one_cannot() {
         "artifact_index.md",
         "events.jsonl",
         "logs.ndjson",
+        "metrics_index.json",
+        "opentelemetry_metrics.json",
+        "prometheus_metrics.prom",
         "report.json",
+        "runtime_metrics.json",
+        "runtime_metrics.md",
         "snapshot.json",
     ];
     assert_eq!(files, expected);
@@ -296,10 +308,26 @@ fn a_bundle_can_be_verified_and_a_touched_one_cannot() {
         (&report["status"], &report["result"]["extracted_rows"]),
         (&"failed".into(), &1_234_567.into())
     );
+    let page = scratch.read("evidence/prometheus_metrics.prom");
+    let line = page.lines().find(|it| it.starts_with("flowglass_extracted_rows{"));
+    assert!(line.is_some_and(|it| it.ends_with(" 1234567")), "{page}");
     let verify = format!("observability verify {}", folder.display());
     assert_eq!(said(&scratch, &verify).code(), Some(0));
-    scratch.write("evidence/logs.ndjson", "");
-    assert_eq!(said(&scratch, &verify).code(), Some(1));
+    // A file of either index, and one of none.
+    for (file, text) in
+        [("logs.ndjson", ""), ("prometheus_metrics.prom", "x 1\n"), ("stranger.txt", "hello")]
+    {
+        let path = format!("evidence/{file}");
+        let before = scratch.path(&path).exists().then(|| scratch.read(&path));
+        scratch.write(&path, text);
+        let told = said(&scratch, &verify).expect_code(1);
+        assert!(told.stdout.contains(file), "{told}");
+        match before {
+            Some(before) => drop(scratch.write(&path, before)),
+            None => std::fs::remove_file(scratch.path(&path)).unwrap(),
+        }
+        assert_eq!(said(&scratch, &verify).code(), Some(0));
+    }
 }
 
 #[test]

@@ -7,7 +7,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use flowglass_telemetry::evidence::{Input, Prefix, Request, export, parse_time};
+use flowglass_catalog::Prefix;
+use flowglass_telemetry::evidence::{Input, Request, export, parse_time};
 
 const ROUNDS: usize = 11;
 

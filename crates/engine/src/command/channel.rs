@@ -17,6 +17,7 @@ use flowglass_connect::Fault;
 use flowglass_model::{AssetRef, Counts, Entity, EventKind, LogLevel};
 use nix::sys::stat::Mode;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::unix::pipe;
 use tokio::sync::oneshot;
@@ -59,7 +60,7 @@ struct Message {
     outputs: Vec<Dataset>,
     log: Option<Said>,
     #[serde(default)]
-    attributes: BTreeMap<String, serde_json::Value>,
+    attributes: BTreeMap<String, Box<RawValue>>,
 }
 
 #[derive(Deserialize)]
@@ -227,7 +228,9 @@ impl Listener {
         self.told.outputs.extend(message.outputs.into_iter().map(AssetRef::from));
         for (key, value) in message.attributes {
             if self.told.attributes.len() < ATTRIBUTES_MAX {
-                let text = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+                // What is no text stays as it was written: a float would lose its last digits.
+                let text = serde_json::from_str(value.get());
+                let text = text.unwrap_or_else(|_other| value.get().to_owned());
                 self.told.attributes.insert(key, text);
             }
         }

@@ -8,6 +8,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use flowglass_catalog::Prefix;
 use jiff::Timestamp;
 
 use crate::problem::{Code, Problems};
@@ -16,7 +17,6 @@ use crate::report::Number;
 use super::index::{METRICS_INDEX, METRICS_INDEX_SCHEMA, MetricsIndex, artifact, digest_of};
 use super::input::{Input, load};
 use super::labels::{Labeller, RunLabel, last_of_each, safe_names, safe_value, shown};
-use super::names::Prefix;
 use super::otlp::{self, Resource};
 use super::points::{MetricSet, Shape, Sourced, gather};
 use super::prometheus;

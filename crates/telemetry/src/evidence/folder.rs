@@ -282,12 +282,14 @@ const KNOWN_TYPES: &[(&str, &str)] = &[
     ("slo_report.json", "slo_report"),
     ("slo_report.md", "slo_report"),
     ("run_report.json", "run_report"),
+    ("report.json", "run_report"),
     ("certification_report.json", "certification_report"),
     ("certification_suite.json", "certification_suite"),
     ("benchmark_baseline.json", "benchmark_baseline"),
     ("benchmark_slo_gate.json", "benchmark_slo_gate"),
     ("run_registry_index.json", "run_registry"),
     ("events.jsonl", "events"),
+    ("logs.ndjson", "logs"),
     ("snapshot.json", "snapshot"),
 ];
 

@@ -1,4 +1,4 @@
-//! Names that Prometheus takes: metric names, label names, the prefix.
+//! Names that Prometheus takes: metric names and label names.
 //!
 //! Every name that reaches a file passes through here, also those that already begin with the
 //! prefix: one unclean name makes a scraper refuse the whole file. The rules are those of the
@@ -6,56 +6,10 @@
 
 use std::borrow::Cow;
 
+use flowglass_catalog::Prefix;
+
 /// Bytes of a metric or label name at most; the lowest limit among common backends.
 pub const NAME_BYTES_MAX: usize = 1_024;
-
-/// A checked prefix of metric names, with its closing `_`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Prefix(String);
-
-/// A prefix that no metric name can begin with.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error(
-    "`{0}` cannot begin a metric name: use ASCII letters, digits and `_`, no digit first, at most 64"
-)]
-pub struct BadPrefix(String);
-
-impl Prefix {
-    /// Checks a prefix such as `flowglass`; the `_` after it is added when it is not there.
-    ///
-    /// # Errors
-    /// When it holds anything but ASCII letters, digits and `_`, begins with a digit or with `__`,
-    /// is empty, or is longer than 64 characters.
-    pub fn new(text: &str) -> Result<Self, BadPrefix> {
-        let clean = !text.is_empty()
-            && text.len() <= 64
-            && !text.starts_with("__")
-            && !text.starts_with(|first: char| first.is_ascii_digit())
-            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        if !clean {
-            return Err(BadPrefix(text.to_owned()));
-        }
-        Ok(Self(if text.ends_with('_') { text.to_owned() } else { format!("{text}_") }))
-    }
-
-    /// The prefix with its closing `_`.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The full name of a stem of the table.
-    #[must_use]
-    pub fn with(&self, stem: &str) -> String {
-        format!("{}{stem}", self.0)
-    }
-}
-
-impl Default for Prefix {
-    fn default() -> Self {
-        Self("flowglass_".to_owned())
-    }
-}
 
 /// A cleaned name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,14 +24,15 @@ pub(crate) struct Clean {
 /// The full name of a custom metric: lower case and prefixed, unless the prefix is there already.
 pub(crate) fn metric_name(prefix: &Prefix, raw: &str) -> Clean {
     let raw = raw.trim();
-    let body = raw.strip_prefix(prefix.as_str());
+    let prefix = prefix.join("");
+    let body = raw.strip_prefix(&prefix);
     let lowered = match body {
         // Somebody who writes the prefix means the name as it is.
         Some(kept) => Cow::Borrowed(kept),
         None => Cow::Owned(raw.to_lowercase()),
     };
-    let mut clean = replace(&lowered, prefix.as_str().len());
-    clean.name.insert_str(0, prefix.as_str());
+    let mut clean = replace(&lowered, prefix.len());
+    clean.name.insert_str(0, &prefix);
     clean
 }
 
@@ -121,7 +76,9 @@ fn replace(raw: &str, room: usize) -> Clean {
 
 #[cfg(test)]
 mod tests {
-    use super::{Prefix, label_name, metric_name};
+    use flowglass_catalog::Prefix;
+
+    use super::{label_name, metric_name};
 
     #[track_caller]
     fn metric(raw: &str, name: &str, lossy: bool) {
@@ -152,14 +109,5 @@ mod tests {
         label("..x", "label__x", true);
         label("le", "label_le", true);
         label("é", "_", false);
-    }
-
-    #[test]
-    fn prefixes_are_checked() {
-        assert_eq!(Prefix::new("dpone").unwrap().as_str(), "dpone_");
-        assert_eq!(Prefix::new("a_").unwrap().as_str(), "a_");
-        for bad in ["", "9", "a-b", "é", "__a", "a b", "a\n"] {
-            assert!(Prefix::new(bad).is_err(), "{bad}");
-        }
     }
 }

@@ -7,12 +7,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use flowglass_catalog::Prefix;
+use flowglass_catalog::offline::{METRICS, MetricDef, NumberKind, by_stem};
+
 use crate::problem::{Code, Problems};
 use crate::report::{Facts, Number};
 
 use super::labels::{LabelSet, Labeller, last_of_each, shown};
-use super::names::{Prefix, metric_name};
-use super::offline::{METRICS, MetricDef, NumberKind, by_stem};
+use super::names::metric_name;
 
 /// Label sets of one metric in the Prometheus file beyond which a warning is due.
 pub const SERIES_USUAL_MAX: usize = 1_000;
@@ -111,7 +113,7 @@ pub(crate) fn gather(shape: &Shape<'_>, all: &[Sourced], problems: &mut Problems
 
 fn known(prefix: &Prefix, def: &MetricDef, points: Vec<Point>) -> Group {
     Group {
-        name: prefix.with(def.stem),
+        name: prefix.join(def.stem),
         help: def.help.to_owned(),
         unit: def.unit,
         is_gauge: true,
@@ -240,9 +242,10 @@ fn add_custom(
         finished.filter(|time| all.iter().all(|it| it.facts.finished_unix_nano == Some(*time)));
     let time_unix_nano = agreed.unwrap_or(shape.time_unix_nano);
     let first_custom = groups.len();
+    let prefix = shape.prefix.join("");
     for (raw, value) in last_values(shape.custom, &flag, problems) {
         let name = custom_name(shape.prefix, &raw, &flag, problems);
-        let stem = name.strip_prefix(shape.prefix.as_str()).unwrap_or(&name);
+        let stem = name.strip_prefix(&prefix).unwrap_or(&name);
         let def = by_stem(stem);
         let value = as_kind(value, def.map(|def| def.kind));
         if !value.is_finite() {

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::evidence::offline::NumberKind;
+use flowglass_catalog::offline::NumberKind;
+
 use crate::problem::{Code, Place, Problems};
 
 use super::json::{Node, Object, Value};

@@ -13,5 +13,6 @@ mod run;
 mod sources;
 mod text;
 
+pub(crate) use number::number_of_token;
 pub use number::{Number, parse_number};
 pub use read::{Facts, Kind, REPORT_BYTES_MAX, Report, Sample, read};

@@ -93,6 +93,12 @@ pub(super) fn from_token(raw: &str) -> Result<ReadNumber, NotNumber> {
     Ok(ReadNumber { value: Number::Double(value), rounded: whole })
 }
 
+/// Reads the token of a JSON number that is exact or, beyond 64 bits, the nearest float. Serde's own
+/// tree would round once on the way to a float and once more on the way back.
+pub(crate) fn number_of_token(raw: &str) -> Option<Number> {
+    from_token(raw).ok().map(|read| read.value)
+}
+
 /// Reads a number that stands in a text, in the forms that Python's `float()` writes and takes:
 /// blanks around it, `1_000`, `+5`, `.5`, `nan`, `inf`.
 pub(super) fn from_text(text: &str) -> Result<ReadNumber, NotNumber> {

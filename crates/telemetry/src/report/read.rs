@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::evidence::offline::Metric;
+use flowglass_catalog::offline::Metric;
+
 use crate::problem::{Code, Place, Problems};
 
 use super::field::{self, Reader};

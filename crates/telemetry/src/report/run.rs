@@ -3,7 +3,8 @@
 //! Both write the same field names. Ours adds a top-level `status`, `deleted_rows`, `bytes`,
 //! `finished_at` and the row ledger; others put the throughput into one of two nested objects.
 
-use crate::evidence::offline::{Metric, NumberKind};
+use flowglass_catalog::offline::{Metric, NumberKind};
+
 use crate::problem::{Code, Place};
 
 use super::field::{Reader, member};

@@ -4,13 +4,14 @@
 //! only one of them has decide. Each becomes its real values, not only a pass mark: the cases of a
 //! certification and the benchmarks of a baseline are series of their own.
 
-use crate::evidence::offline::{Metric, NumberKind};
+use flowglass_catalog::offline::{Metric, NumberKind};
+
+use crate::problem::Code;
 
 use super::field::{Reader, member};
 use super::json::{Object, Value};
 use super::number::Number;
 use super::{Facts, Kind, Report, Sample, run};
-use crate::problem::Code;
 
 /// Reads the report by what its root object shows.
 pub(super) fn read(reader: &mut Reader<'_>, root: &Object<'_>) -> Report {

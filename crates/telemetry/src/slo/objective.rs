@@ -5,7 +5,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use serde_json::value::RawValue;
+
 use crate::problem::{Code, Place, Problems};
+use crate::report::{Number, number_of_token};
 
 /// Objectives of one call at most.
 const OBJECTIVES_MAX: usize = 10_000;
@@ -170,7 +173,8 @@ fn from_lines(text: &str, source: &Arc<str>, problems: &mut Problems) -> Vec<Obj
 }
 
 fn from_json(text: &str, source: &Arc<str>, problems: &mut Problems) -> Vec<Objective> {
-    let root: serde_json::Map<String, serde_json::Value> = match serde_json::from_str(text) {
+    // Bounds stay as they are written until they become a float, once.
+    let root: BTreeMap<String, Box<RawValue>> = match serde_json::from_str(text) {
         Ok(root) => root,
         Err(error) => {
             let place = Place { line: error.line(), column: error.column() };
@@ -181,9 +185,9 @@ fn from_json(text: &str, source: &Arc<str>, problems: &mut Problems) -> Vec<Obje
     };
     let mut objectives = Vec::new();
     for (metric, bounds) in root {
-        let named: Vec<(String, serde_json::Value)> = match bounds {
-            serde_json::Value::Object(bounds) => bounds.into_iter().collect(),
-            single => vec![("max".to_owned(), single)],
+        let named: BTreeMap<String, Box<RawValue>> = match serde_json::from_str(bounds.get()) {
+            Ok(bounds) => bounds,
+            Err(_single) => BTreeMap::from([("max".to_owned(), bounds)]),
         };
         if named.is_empty() {
             let says = format!("`{metric}` has no bound");
@@ -200,7 +204,8 @@ fn from_json(text: &str, source: &Arc<str>, problems: &mut Problems) -> Vec<Obje
                     continue;
                 }
             };
-            let parsed = bound.as_f64().map(|bound| format!("{metric}{sign}{bound}").parse());
+            let bound = number_of_token(bound.get()).map(Number::as_f64);
+            let parsed = bound.map(|bound| format!("{metric}{sign}{bound}").parse());
             match parsed.unwrap_or(Err(BadObjective::Bound)) {
                 Ok(objective) => objectives.push(objective),
                 Err(error) => {

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use flowglass_catalog::offline::Metric;
 use flowglass_model::{RunReport, Snapshot};
-use flowglass_telemetry::evidence::offline::Metric;
 use flowglass_telemetry::evidence::{Input, PROMETHEUS_FILE, Request, export, parse_time};
 use flowglass_telemetry::problem::Problems;
 use flowglass_telemetry::report::{self, Kind, Number};

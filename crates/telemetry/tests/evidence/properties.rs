@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use flowglass_catalog::Prefix;
 use flowglass_telemetry::evidence::{
-    JSON_FILE, MARKDOWN_FILE, OPENTELEMETRY_FILE, PROMETHEUS_FILE, Prefix, Request, export, redact,
+    JSON_FILE, MARKDOWN_FILE, OPENTELEMETRY_FILE, PROMETHEUS_FILE, Request, export, redact,
     verify_folder,
 };
 use flowglass_telemetry::problem::Problems;
@@ -63,7 +64,7 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         let inputs = if with_report { vec![bytes("r", QUICKSTART)] } else { Vec::new() };
         let metric_names = metrics.len();
-        let prefix = Prefix::new(prefix).unwrap();
+        let prefix = Prefix::parse(prefix).unwrap();
         let exported = export(&Request {
             inputs, metrics, labels, resource_attributes, service_name, prefix,
             ..request(folder.path())

@@ -4,7 +4,8 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use flowglass_telemetry::evidence::{Input, Prefix, Request, parse_time};
+use flowglass_catalog::Prefix;
+use flowglass_telemetry::evidence::{Input, Request, parse_time};
 use opentelemetry_proto::tonic::metrics::v1::{MetricsData, NumberDataPoint, metric};
 
 pub(crate) const QUICKSTART: &str = r#"{

@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use flowglass_telemetry::evidence::{
-    BadPrefix, BadTime, Prefix, RunLabel, parse_metric, parse_pair, parse_time,
-};
+use flowglass_catalog::{InvalidPrefix, Prefix};
+use flowglass_telemetry::evidence::{BadTime, RunLabel, parse_metric, parse_pair, parse_time};
 use flowglass_telemetry::report::Number;
 use flowglass_telemetry::slo::Objective;
 use jiff::Timestamp;
@@ -94,13 +93,18 @@ impl From<RunLabelName> for RunLabel {
     }
 }
 
-fn prefix(text: &str) -> Result<Prefix, BadPrefix> {
-    Prefix::new(text)
+fn prefix(text: &str) -> Result<Prefix, InvalidPrefix> {
+    Prefix::parse(text)
 }
 
 fn time(text: &str) -> Result<Timestamp, BadTime> {
     parse_time(text)
 }
+
+/// `service.name` unless it is said.
+pub(super) const SERVICE_NAME: &str = "flowglass";
+/// `service.namespace` unless it is said.
+pub(super) const NAMESPACE: &str = "flowglass.local";
 
 #[derive(Debug, Args)]
 pub(super) struct ExportArgs {
@@ -129,13 +133,13 @@ pub(super) struct ExportArgs {
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_pair)]
     pub(super) resource_attr: Vec<(String, String)>,
     /// `service.name` of the OpenTelemetry resource
-    #[arg(long, value_name = "NAME", default_value = "flowglass", overrides_with = "service_name")]
+    #[arg(long, value_name = "NAME", default_value = SERVICE_NAME, overrides_with = "service_name")]
     pub(super) service_name: String,
     /// `service.namespace` of the OpenTelemetry resource
     #[arg(
         long,
         value_name = "NAME",
-        default_value = "flowglass.local",
+        default_value = NAMESPACE,
         overrides_with = "namespace"
     )]
     pub(super) namespace: String,

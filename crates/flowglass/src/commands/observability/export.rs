@@ -2,10 +2,12 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use flowglass_catalog::Prefix;
 use flowglass_telemetry::evidence::{Input, Request, export, read_bounded};
 use flowglass_telemetry::problem::{Problem, Severity};
+use jiff::Timestamp;
 
-use super::args::{ExportArgs, Format};
+use super::args::{ExportArgs, Format, NAMESPACE, SERVICE_NAME};
 use crate::console;
 use crate::exit::Exit;
 
@@ -24,7 +26,7 @@ pub(super) fn run(args: ExportArgs, stored: StoredReport<'_>) -> anyhow::Result<
         prefix: args.metrics_prefix,
         omitted_run_labels: args.omit_run_label.into_iter().map(Into::into).collect(),
         strict: args.strict,
-        time: args.time.unwrap_or_else(jiff::Timestamp::now),
+        time: args.time.unwrap_or_else(Timestamp::now),
         output_dir: plain(&args.output_dir),
     };
     let exported = export(&request);
@@ -39,6 +41,26 @@ pub(super) fn run(args: ExportArgs, stored: StoredReport<'_>) -> anyhow::Result<
         }
     }
     Ok(verdict(exported.summary.passed))
+}
+
+/// Writes beside a report what `metrics-export` makes of it when no flag says otherwise, and answers
+/// what went wrong.
+pub(crate) fn metric_files(report: &str, folder: &Path, time: Timestamp) -> Vec<Problem> {
+    let output_dir = plain(folder);
+    let request = Request {
+        inputs: vec![Input::Path(output_dir.join(report))],
+        metrics: Vec::new(),
+        labels: Vec::new(),
+        resource_attributes: Vec::new(),
+        service_name: SERVICE_NAME.to_owned(),
+        namespace: NAMESPACE.to_owned(),
+        prefix: Prefix::default(),
+        omitted_run_labels: Vec::new(),
+        strict: false,
+        time,
+        output_dir,
+    };
+    export(&request).summary.problems
 }
 
 /// The folder without `./` and closing `/`, as it then stands in every path that is written.

@@ -11,4 +11,5 @@ mod run;
 mod slo;
 
 pub(crate) use args::ObservabilityArgs;
+pub(crate) use export::metric_files;
 pub(crate) use run::run;

@@ -37,7 +37,7 @@ pub(super) fn run(args: SloArgs, stored: StoredReport<'_>) -> anyhow::Result<Exi
             objectives,
             sources,
             metrics,
-            prefix: args.metrics_prefix.as_str().to_owned(),
+            prefix: args.metrics_prefix.join(""),
             time: args.time.unwrap_or_else(jiff::Timestamp::now),
         },
         problems,

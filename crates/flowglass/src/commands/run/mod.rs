@@ -2,6 +2,7 @@
 
 mod lines;
 mod live;
+mod params;
 mod resume;
 mod start;
 mod summary;
@@ -51,10 +52,10 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "NODES")]
     select: Option<String>,
     /// Go on from a run that did not complete: its id, the beginning of it, or `latest`. Without
-    /// FILE, the manifests that it was started with.
+    /// FILE, the manifests that it was started with; with its parameters, but for secret ones.
     #[arg(long, value_name = "RUN")]
     resume: Option<String>,
-    /// Write the evidence bundle (events, report, snapshot, logs, checksums) here at the end.
+    /// Write the evidence (events, report, snapshot, logs, metrics, checksums) here at the end.
     #[arg(long, value_name = "DIR")]
     output_dir: Option<PathBuf>,
     /// How to print.
@@ -81,7 +82,9 @@ pub(crate) async fn run(mut args: RunArgs) -> anyhow::Result<Exit> {
         None => None,
         Some(given) => match resume::prepare(&session, &given).await? {
             Ok(earlier) => {
-                earlier.give(&mut args);
+                if let Err(said) = earlier.give(&mut args) {
+                    return Ok(refuse(&said));
+                }
                 plans = planned(&args, &registry)?;
                 Some(earlier)
             }
@@ -156,6 +159,7 @@ fn job(
     if let Some(selector) = &args.select {
         attributes.insert("selector".to_owned(), selector.clone());
     }
+    params::keep(&args.manifests.params, plans, &mut attributes);
     RunJob { run_id, pipelines, attributes, traceparent: traceparent(), resumes }
 }
 
@@ -198,11 +202,14 @@ fn tell(args: &RunArgs, session: &Session, report: &RunReport) -> anyhow::Result
         Format::Text => console::out(&summary::render(report, args.store.path()))?,
         Format::Ndjson => {}
     }
+    let mut torn = false;
     if let (Some(folder), Some(run)) = (&args.output_dir, report.run_id) {
-        drop(super::runs::write_bundle(&session.store.reader()?, run, folder)?);
+        torn = super::runs::write_bundle(&session.store.reader()?, run, folder)?.say_problems();
     }
     let cancelled = report.nodes.iter().any(|it| it.reason == Some(Reason::Cancelled));
     Ok(match (report.passed, report.status.as_str()) {
+        // Whoever asked for evidence and relies on the exit code must not miss that it is not whole.
+        (true, _) if torn => Exit::Failed,
         (true, _) => Exit::Done,
         (false, "cancelled") => Exit::Interrupted,
         (false, _) if cancelled && signals::was_asked() => Exit::Interrupted,

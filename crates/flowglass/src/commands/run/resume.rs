@@ -8,6 +8,7 @@ use flowglass_manifest::Plan;
 use flowglass_model::{PipelineId, Snapshot, State};
 use flowglass_store::Reader;
 
+use super::params::KeptParams;
 use super::{RunArgs, Session};
 use crate::console;
 
@@ -21,6 +22,7 @@ pub(super) struct Earlier {
     manifests: Vec<PathBuf>,
     digests: Vec<String>,
     selector: Option<String>,
+    params: KeptParams,
     pipelines: Vec<PipelineId>,
 }
 
@@ -67,20 +69,26 @@ pub(super) async fn prepare(
         manifests: lines("manifests").into_iter().map(PathBuf::from).collect(),
         digests: lines("manifest_digest"),
         selector: snapshot.run.attributes.get("selector").cloned(),
+        params: KeptParams::of(run, &snapshot.run.attributes),
         pipelines: snapshot.pipelines.iter().map(|it| it.pipeline_id.clone()).collect(),
     }))
 }
 
 impl Earlier {
     /// Lets the command go on with what that run was started with, where it is not told otherwise.
-    pub(super) fn give(&self, args: &mut RunArgs) {
+    ///
+    /// # Errors
+    /// What has to be told again, in words.
+    pub(super) fn give(&self, args: &mut RunArgs) -> Result<(), String> {
+        self.params.give(&mut args.manifests.params)?;
         if !args.manifests.files.is_empty() {
-            return;
+            return Ok(());
         }
         args.manifests.files.clone_from(&self.manifests);
         if args.select.is_none() {
             args.select.clone_from(&self.selector);
         }
+        Ok(())
     }
 }
 

@@ -1,8 +1,10 @@
 //! `runs export`: everything that is known of a run, as files with checksums.
 //!
-//! Each file is written aside and renamed when all are whole; the index comes last, so that a folder
-//! with a fitting index is a whole bundle. Events are copied to the byte as they were stored, a part
-//! at a time: a long run needs no more memory than a short one.
+//! Each file is written aside and renamed when all are whole; the metric files follow, made from the
+//! report that was just written, and the index over all of them comes last, so that a folder with a
+//! fitting index is a whole bundle. Events are copied to the byte as they were stored, a part at a
+//! time: a long run needs no more memory than a short one. Every time in the bundle is the run's own,
+//! so that two exports of one run to one folder are the same to the byte.
 
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -13,20 +15,24 @@ use flowglass_connect::{Clock, SystemClock};
 use flowglass_model::{RunId, RunReport, Snapshot};
 use flowglass_store::Reader;
 use flowglass_telemetry::evidence::{FolderIndex, index_folder};
-use flowglass_telemetry::problem::{Code, Severity};
+use flowglass_telemetry::problem::{Code, Problem, Severity};
 use tempfile::NamedTempFile;
 
 use super::Format;
 use super::logs::LogRecord;
 use super::pick::pick;
+use crate::commands::observability::metric_files;
 use crate::console;
 use crate::exit::Exit;
 use crate::words;
 
+/// The run report in a bundle, from which its metric files are made.
+const REPORT_FILE: &str = "report.json";
+
 /// Events of one part that is read and written.
 const PART_EVENTS_MAX: usize = 1024;
 
-/// Write a run's evidence: events, report, snapshot, log lines, and an index with checksums.
+/// Write a run's evidence: events, report, snapshot, log lines, metrics, and their checksums.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  \
     flowglass runs export latest --output-dir evidence\n  \
@@ -48,49 +54,64 @@ pub(super) fn run(reader: &Reader, args: &ExportArgs) -> anyhow::Result<Exit> {
         Err(exit) => return Ok(exit),
     };
     let folder = &args.output_dir;
-    let (snapshot, index) = write_bundle(reader, run, folder)?;
+    let bundled = write_bundle(reader, run, folder)?;
     match args.format {
-        Format::Json => console::out(&index.to_json())?,
-        Format::Ndjson => console::out(&format!("{}\n", serde_json::to_string(&index)?))?,
+        Format::Json => console::out(&bundled.index.to_json())?,
+        Format::Ndjson => console::out(&format!("{}\n", serde_json::to_string(&bundled.index)?))?,
         Format::Text => {
-            let events = words::number(Some(snapshot.run.last_seq));
-            let (files, folder) = (index.total_artifacts, folder.display());
+            let events = words::number(Some(bundled.events));
+            let (files, folder) = (bundled.index.total_artifacts, folder.display());
             console::out(&format!(
                 "run {run}: {events} events, {files} files with checksums in {folder}\n\
                  prove them untouched with `flowglass observability verify {folder}`\n"
             ))?;
         }
     }
-    // The report of a failed run says that it did not pass, and the index rightly repeats it; the
-    // evidence is whole all the same.
-    let told = index.problems.iter().filter(|it| it.code != Code::ArtifactNotPassed);
-    let mut blocked = false;
-    for problem in told {
-        blocked |= problem.severity == Severity::Blocker;
-        let source = problem.source.as_deref().unwrap_or("bundle");
-        let said = format!("{}: {source}: {}", problem.code.text(), problem.message);
-        console::say(&words::printable(&said));
+    Ok(if bundled.say_problems() { Exit::Failed } else { Exit::Done })
+}
+
+/// What a bundle came to.
+pub(crate) struct Bundled {
+    /// Events of the run.
+    events: u64,
+    index: FolderIndex,
+    /// What the metric files could not hold.
+    unmeasured: Vec<Problem>,
+}
+
+impl Bundled {
+    /// Says what is wrong with the bundle; true when it is not whole.
+    pub(crate) fn say_problems(&self) -> bool {
+        // The report of a failed run says that it did not pass, and the index rightly repeats it; the
+        // evidence is whole all the same.
+        let told = self.index.problems.iter().filter(|it| it.code != Code::ArtifactNotPassed);
+        let mut blocked = false;
+        for problem in self.unmeasured.iter().chain(told) {
+            blocked |= problem.severity == Severity::Blocker;
+            let source = problem.source.as_deref().unwrap_or("bundle");
+            let said = format!("{}: {source}: {}", problem.code.text(), problem.message);
+            console::say(&words::printable(&said));
+        }
+        blocked
     }
-    Ok(if blocked { Exit::Failed } else { Exit::Done })
 }
 
 /// Writes the bundle of a run, the index last.
 ///
 /// # Errors
 /// What cannot be read or written, by name.
-pub(crate) fn write_bundle(
-    reader: &Reader,
-    run: RunId,
-    folder: &Path,
-) -> anyhow::Result<(Snapshot, FolderIndex)> {
+pub(crate) fn write_bundle(reader: &Reader, run: RunId, folder: &Path) -> anyhow::Result<Bundled> {
     std::fs::create_dir_all(folder)
         .with_context(|| format!("making the folder {}", folder.display()))?;
     let mut bundle = Bundle { folder, files: Vec::new() };
     let snapshot = bundle.events_and_logs(reader, run)?;
     bundle.json("snapshot.json", &snapshot)?;
-    bundle.json("report.json", &RunReport::of(&snapshot))?;
+    bundle.json(REPORT_FILE, &RunReport::of(&snapshot))?;
     bundle.publish()?;
-    Ok((snapshot, index_folder(folder, None, SystemClock::new().now(), false)))
+    let time = snapshot.run.last_event_at.unwrap_or_else(|| SystemClock::new().now());
+    let unmeasured = metric_files(REPORT_FILE, folder, time);
+    let index = index_folder(folder, None, time, false);
+    Ok(Bundled { events: snapshot.run.last_seq, index, unmeasured })
 }
 
 /// Files of a bundle, written aside.
