@@ -197,8 +197,8 @@ fn column_rule(
     let kind = match &rule.kind {
         Some(word) => Some(ColumnRule::kind_of(word).ok_or_else(|| {
             let said = format!("column `{name}`: `{word}` is no type");
-            let hint = "use boolean, smallint, int, bigint, real, double, decimal(p,s), text, \
-                        binary, date, timestamp or timestamptz";
+            let types = manifest::COLUMN_TYPES.iter().map(|(name, _)| *name);
+            let hint = format!("Use one of {}.", types.collect::<Vec<_>>().join(", "));
             Fault::new(ErrorClass::Config, said).hint(hint)
         })?),
         None => None,

@@ -18,11 +18,27 @@ pub fn fault(doing: impl Into<String>, error: Error) -> Fault {
         other => return Fault::new(ErrorClass::Internal, doing).because(Said(other.to_string())),
     };
     let message = message.unwrap_or_default();
-    let fault = Fault::new(class_of(code, &message), doing);
+    let mut fault = Fault::new(class_of(code, &message), doing);
+    if let Some(hint) = hint_of(code) {
+        fault = fault.hint(hint);
+    }
     match code.extended_code {
         ffi::SQLITE_CONSTRAINT_TRIGGER => fault.because(Said("a trigger refused the row".into())),
         _ if message.is_empty() => fault.because(Said(code.to_string())),
         _ => fault.because(Said(message)),
+    }
+}
+
+/// What to do where the class's own hint, which speaks of rows, would lead astray.
+fn hint_of(error: ffi::Error) -> Option<&'static str> {
+    match error.code {
+        ErrorCode::NotADatabase => {
+            Some("Check `path`: the file is no SQLite database, or an encrypted one.")
+        }
+        ErrorCode::DatabaseCorrupt => {
+            Some("Restore the file from a copy; `sqlite3 FILE .recover` can save its rows.")
+        }
+        _ => None,
     }
 }
 

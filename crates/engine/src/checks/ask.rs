@@ -105,7 +105,8 @@ fn find<'a>(schema: &'a Schema, wanted: &str) -> Result<&'a Field, Complaint> {
         None => {
             let names: Vec<String> =
                 fields.iter().take(8).map(|field| format!("`{}`", field.name())).collect();
-            said.push_str(&format!("; there are {}", names.join(", ")));
+            let are = if names.len() == 1 { "is only" } else { "are" };
+            said.push_str(&format!("; there {are} {}", names.join(", ")));
         }
     }
     Err(said)

@@ -40,25 +40,23 @@ impl ColumnRule {
             .filter(|it| !it.trim().is_empty())
             .map(|it| it.trim().parse().ok())
             .collect::<Option<_>>()?;
-        let kind = match (name.to_ascii_lowercase().as_str(), numbers.as_slice()) {
-            ("boolean" | "bool", []) => DataType::Boolean,
-            ("smallint" | "int16", []) => DataType::Int16,
-            ("int" | "integer" | "int32", []) => DataType::Int32,
-            ("bigint" | "int64", []) => DataType::Int64,
+        let kind = match (flowglass_manifest::column_type(name)?, numbers.as_slice()) {
+            ("boolean", []) => DataType::Boolean,
+            ("smallint", []) => DataType::Int16,
+            ("int", []) => DataType::Int32,
+            ("bigint", []) => DataType::Int64,
             ("uint64", []) => DataType::UInt64,
-            ("real" | "float32", []) => DataType::Float32,
-            ("double" | "float64" | "float", []) => DataType::Float64,
-            ("text" | "string" | "varchar", []) => DataType::Utf8,
-            ("binary" | "bytes", []) => DataType::Binary,
+            ("real", []) => DataType::Float32,
+            ("double", []) => DataType::Float64,
+            ("text", []) => DataType::Utf8,
+            ("binary", []) => DataType::Binary,
             ("date", []) => DataType::Date32,
             ("timestamp", []) => DataType::Timestamp(TimeUnit::Microsecond, None),
             ("timestamptz", []) => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
-            ("decimal" | "numeric", [precision @ 1..=38, scale @ 0..=38]) if scale <= precision => {
+            ("decimal", [precision @ 1..=38, scale @ 0..=38]) if scale <= precision => {
                 DataType::Decimal128(u8::try_from(*precision).ok()?, i8::try_from(*scale).ok()?)
             }
-            ("decimal" | "numeric", [precision @ 39..=76, scale @ 0..=76])
-                if scale <= precision =>
-            {
+            ("decimal", [precision @ 39..=76, scale @ 0..=76]) if scale <= precision => {
                 DataType::Decimal256(u8::try_from(*precision).ok()?, i8::try_from(*scale).ok()?)
             }
             _ => return None,
@@ -170,6 +168,19 @@ mod tests {
         assert_eq!(ColumnRule::kind_of("INT64"), Some(DataType::Int64));
         for bad in ["decimal", "decimal(2,3)", "decimal(77,1)", "int(4", "money", "int64(3)"] {
             assert_eq!(ColumnRule::kind_of(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn every_type_that_a_manifest_may_name_is_made() {
+        let mut made = Vec::new();
+        for (name, others) in flowglass_manifest::COLUMN_TYPES {
+            let arguments = if *name == "decimal" { "(12,2)" } else { "" };
+            let kind = |word: &str| ColumnRule::kind_of(&format!("{word}{arguments}"));
+            let known = kind(name).unwrap_or_else(|| panic!("{name} is not made"));
+            assert!(others.iter().all(|it| kind(it).as_ref() == Some(&known)), "{name}");
+            assert!(!made.contains(&known), "{name} is another type's name");
+            made.push(known);
         }
     }
 
