@@ -65,7 +65,11 @@ pub(crate) fn fuzz(mut args: Args) -> Result<bool> {
         bail!("cargo-fuzz is not installed: run `cargo install --locked cargo-fuzz`");
     }
     say::talk(&format!("fuzz: {target} for {seconds} s"));
-    let mut fuzz = shell::cargo(&["fuzz", "run", &target]);
+    // What is found goes to the first folder, which is not under version control; the seeds are.
+    let corpus = repo::root().join("fuzz/corpus").join(&target);
+    std::fs::create_dir_all(&corpus).context("making the folder of the corpus")?;
+    let (corpus, seeds) = (format!("fuzz/corpus/{target}"), format!("fuzz/seeds/{target}"));
+    let mut fuzz = shell::cargo(&["fuzz", "run", &target, &corpus, &seeds]);
     // Coverage is a flag of the nightly compiler; this lets the stable one take it, for this
     // command alone.
     fuzz.env("RUSTC_BOOTSTRAP", "1");

@@ -43,6 +43,34 @@ impl Refusal {
     }
 }
 
+/// What is wrong with a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BadRow {
+    /// A field's length goes beyond the row.
+    Cut,
+    /// The field in this place was refused.
+    Field(usize, Refusal),
+}
+
+/// Adds a row, framed as the server sent it, to the columns.
+#[inline]
+pub(super) fn push_row(row: &[u8], columns: &mut [Column]) -> Result<(), BadRow> {
+    // The number of fields was looked at when the row was cut out.
+    let mut rest = row.get(2..).unwrap_or_default();
+    for (place, column) in columns.iter_mut().enumerate() {
+        let (length, behind) = rest.split_first_chunk::<4>().ok_or(BadRow::Cut)?;
+        rest = behind;
+        let Ok(length) = usize::try_from(i32::from_be_bytes(*length)) else {
+            column.push_null();
+            continue;
+        };
+        let (field, behind) = rest.split_at_checked(length).ok_or(BadRow::Cut)?;
+        rest = behind;
+        column.push(field).map_err(|refusal| BadRow::Field(place, refusal))?;
+    }
+    Ok(())
+}
+
 /// A builder of one column.
 #[derive(Debug)]
 pub(super) enum Column {

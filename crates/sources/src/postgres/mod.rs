@@ -7,6 +7,8 @@
 pub mod cdc;
 mod config;
 mod decode;
+#[doc(hidden)]
+pub mod fuzzing;
 mod read;
 mod select;
 mod tuples;

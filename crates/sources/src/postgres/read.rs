@@ -13,7 +13,7 @@ use futures::StreamExt;
 use tokio_postgres::CopyOutStream;
 
 use super::config::Subject;
-use super::decode::{Column, Refusal};
+use super::decode::{BadRow, Column, Refusal, push_row};
 use super::select::{Selection, select};
 use super::tuples::{Front, broken, front, header};
 
@@ -172,25 +172,12 @@ impl Reader {
 
     fn decode(&mut self, at: usize, length: usize) -> Result<(), Fault> {
         self.rows_read += 1;
-        let mut rest = self.buffer.get(at + 2..at + length).unwrap_or_default();
-        for (place, column) in self.columns.iter_mut().enumerate() {
-            let Some((length, behind)) = rest.split_first_chunk::<4>() else {
-                return Err(broken("a row is cut"));
-            };
-            rest = behind;
-            let Ok(length) = usize::try_from(i32::from_be_bytes(*length)) else {
-                column.push_null();
-                continue;
-            };
-            let Some((field, behind)) = rest.split_at_checked(length) else {
-                return Err(broken("a row is cut"));
-            };
-            rest = behind;
-            if let Err(refusal) = column.push(field) {
-                return Err(self.refused(place, refusal));
-            }
+        let row = self.buffer.get(at..at + length).unwrap_or_default();
+        match push_row(row, &mut self.columns) {
+            Ok(()) => Ok(()),
+            Err(BadRow::Cut) => Err(broken("a row is cut")),
+            Err(BadRow::Field(place, refusal)) => Err(self.refused(place, refusal)),
         }
-        Ok(())
     }
 
     fn refused(&self, place: usize, refusal: Refusal) -> Fault {
