@@ -99,5 +99,8 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
 }
 
 fn on_runtime<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+        signals::outlive_file_limit();
+        work.await
+    })
 }

@@ -1,4 +1,5 @@
-//! Ctrl-C and SIGTERM: the first asks the work to stop in order, the second ends it at once.
+//! Ctrl-C and SIGTERM: the first asks the work to stop in order, the second ends it at once. And
+//! the signal of a file that grew too large, which must not end anything.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +15,15 @@ static ASKED: AtomicBool = AtomicBool::new(false);
 /// Whether a signal has asked to stop.
 pub(crate) fn was_asked() -> bool {
     ASKED.load(Ordering::Relaxed)
+}
+
+/// Lets a write past the limit on the size of a file (`ulimit -f`) fail as one on a full disk does,
+/// with an error that can be told, and not end the process. Call it on a runtime.
+pub(crate) fn outlive_file_limit() {
+    let number = flowglass_engine::signal_number("SIGXFSZ").unwrap_or_default();
+    // Listening is enough: the runtime keeps its handler for as long as the process lives. Without
+    // one the process ends as it would have before.
+    drop(signal(SignalKind::from_raw(i32::from(number))));
 }
 
 /// Does the work with a [`Stop`] that signals ask.

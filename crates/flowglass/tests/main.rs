@@ -5,9 +5,13 @@
 mod bad_data;
 mod crash;
 mod evidence;
+mod full_disk;
+mod fuzzing;
+mod manifests;
 mod observability;
 mod one_truth;
 mod run;
 mod runs;
 mod secrets;
 mod support;
+mod terminal;
