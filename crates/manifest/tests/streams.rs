@@ -88,6 +88,16 @@ fn a_connector_gets_our_keys_only_when_it_knows_them() {
     assert!(redis.sinks()[0].required);
 }
 
+/// The word is YAML's for no value, and a connector's.
+#[test]
+fn a_sink_may_be_called_null() {
+    for word in ["null", "\"null\""] {
+        let plan = stream(&SMALL.replace("type: stdout", &format!("type: {word}")));
+        assert_eq!(plan.sinks()[0].id, "null");
+        assert_eq!(plan.sinks()[0].connector.kind, "null");
+    }
+}
+
 #[test]
 fn a_build_without_parts_says_so() {
     let text = SMALL.replace("  sinks", "  processors: [{ type: filter, where: a }]\n  sinks");

@@ -177,7 +177,7 @@ fn stream_sinks() -> BTreeMap<String, Value> {
         &["id", "uri"],
     );
     let stdout = connector(json!({}), &[]);
-    [("kafka", kafka), ("redis", redis), ("stdout", stdout)]
+    [("kafka", kafka), ("null", stdout.clone()), ("redis", redis), ("stdout", stdout)]
         .map(|(it, all)| (it.to_owned(), all))
         .into()
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::complaint::Code;
 use crate::nearest::{are, listed, nearest};
-use crate::tree::{Body, Node};
+use crate::tree::{Body, Core, Entry, Node, Scalar};
 
 use super::scalar::{clipped, take_type};
 use super::view::View;
@@ -74,7 +74,14 @@ impl<'s> Checker<'s, '_, '_> {
         let words = || branches.iter().filter_map(|branch| constant(branch, tag));
         let role = view.str("x-flowglass-choice");
         let path = at.path.key(tag);
-        let Some(entry) = node.entry(tag) else {
+        let has_value = |it: &&Entry| {
+            let nothing = |scalar: &Scalar| {
+                scalar.text.is_empty()
+                    || (scalar.core() == Core::Null && !words().any(|word| word == scalar.text))
+            };
+            it.node.scalar().is_none_or(|scalar| !nothing(scalar))
+        };
+        let Some(entry) = node.entry(tag).filter(has_value) else {
             let name = at.path.name().unwrap_or_else(|| "this".to_owned());
             let said = format!("`{name}` has no `{tag}`");
             let help = format!("add `{tag}:` with one of {}", listed(words(), "or"));
@@ -92,6 +99,10 @@ impl<'s> Checker<'s, '_, '_> {
         }
         let chosen = branches.iter().find(|it| constant(it, tag) == Some(scalar.text.as_str()));
         if let Some(branch) = chosen {
+            // `type: null` names the connector `null`, whatever else YAML takes the word for.
+            if let Some(Body::Scalar(scalar)) = node.get_mut(tag).map(|it| &mut it.body) {
+                scalar.taken_as_text = true;
+            }
             return self.viewed(node, branch, at);
         }
         let text = clipped(&scalar.shown);
