@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use flowglass_connect::encode::Envelope;
-use flowglass_connect::stream::{Kind, Messages};
+use flowglass_connect::stream::{Kind, Messages, Position, StreamBatch};
 use flowglass_model::{ErrorClass, Policy};
 
 use crate::support::V::{self, Bin, Null, Raw, T};
@@ -102,4 +102,25 @@ fn every_refusal_is_set_aside() {
     assert_eq!(refused.len(), 2);
     assert!(refused.iter().all(|it| it.fault.class().policy() == Policy::SetAside));
     assert!(refused[1].fault.advice().contains("decimal_handling_mode"));
+}
+
+#[test]
+fn a_message_names_its_change_among_all_that_the_batch_spans() {
+    let row = |id| [T(id), Null, Null, Null];
+    let first = Feed::of(&orders()).insert(&row("1")).insert(&row("2")).insert(&row("3")).batch();
+    let second = Feed::of(&orders()).insert(&row("4")).insert(&row("x")).batch();
+    let mut slices = [first.slices(), second.slices()].concat();
+    slices[0].from = 1;
+    slices[0].left_out = Some([true, false].into());
+    let batch = StreamBatch::new(slices, Position::after(1));
+    let (messages, refused) = encode(settings(Envelope::Native), &batch);
+    let keys: Vec<_> = messages
+        .items()
+        .iter()
+        .map(|it| {
+            (it.change, String::from_utf8_lossy(messages.bytes(it.key.unwrap())).into_owned())
+        })
+        .collect();
+    assert_eq!(keys, [(1, "{\"id\":3}".to_owned()), (2, "{\"id\":4}".to_owned())]);
+    assert_eq!(refused[0].change, 3);
 }

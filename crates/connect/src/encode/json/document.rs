@@ -6,6 +6,7 @@
 
 use std::str;
 
+use super::scan::first_special;
 use crate::encode::refusal::Trouble;
 
 /// What encloses the value that is being read: `true` for an object. Kept between documents, so that
@@ -135,7 +136,7 @@ impl Reader<'_> {
         self.take(b'"')?;
         loop {
             let rest = self.text.get(self.at..)?;
-            self.at += rest.iter().position(|byte| matches!(byte, 0..=0x1f | b'"' | b'\\'))?;
+            self.at += first_special(rest);
             match self.peek() {
                 b'"' => {
                     self.at += 1;

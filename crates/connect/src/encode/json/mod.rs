@@ -2,6 +2,7 @@
 
 mod base64;
 mod document;
+mod scan;
 mod text;
 
 pub(super) use base64::{Alphabet, write_base64, write_hex_as_base64};

@@ -1,8 +1,9 @@
 //! JSON strings. Nearly all text needs no escape, so one pass over the whole looks for anything that
-//! does (written so that the compiler makes vector code of it), and clean text is copied at once.
+//! does, and clean text is copied at once.
 
 use std::str;
 
+use super::scan::{WORD, first_in_word, look};
 use crate::encode::refusal::Trouble;
 
 /// Writes text as a JSON string, quotes included.
@@ -25,17 +26,6 @@ pub(in crate::encode) fn escape(text: &[u8], out: &mut Vec<u8>) -> Result<(), Tr
         escape_runs(text, out);
     }
     Ok(())
-}
-
-/// Whether nothing needs an escape, and whether every byte is ASCII.
-fn look(text: &[u8]) -> (bool, bool) {
-    let mut special = false;
-    let mut all = 0_u8;
-    for &byte in text {
-        special |= (byte < 0x20) | (byte == b'"') | (byte == b'\\');
-        all |= byte;
-    }
-    (!special, all < 0x80)
 }
 
 /// For each byte, the letter after the backslash; `u` for `\u00XX`, 0 for no escape.
@@ -62,23 +52,44 @@ fn escape_of(byte: u8) -> u8 {
     ESCAPES[usize::from(byte)]
 }
 
+/// Copies word by word: what is behind the first special byte of a word is taken back. A copy of
+/// eight bytes is one instruction, one of a few is a call.
 fn escape_runs(text: &[u8], out: &mut Vec<u8>) {
+    out.reserve(text.len() + text.len() / 4);
     let mut rest = text;
-    while let Some(at) = rest.iter().position(|byte| escape_of(*byte) != 0) {
-        let (run, tail) = rest.split_at(at);
-        out.extend_from_slice(run);
-        let Some((&byte, after)) = tail.split_first() else { return };
-        match escape_of(byte) {
-            b'u' => {
-                let low = byte & 0x0f;
-                let digit = if low < 10 { b'0' + low } else { b'a' + low - 10 };
-                out.extend_from_slice(&[b'\\', b'u', b'0', b'0', b'0' + (byte >> 4), digit]);
+    while let Some((word, after)) = rest.split_first_chunk::<WORD>() {
+        let end = out.len();
+        out.extend_from_slice(word);
+        match first_in_word(*word) {
+            None => rest = after,
+            Some(at) => {
+                out.truncate(end + at);
+                let Some((byte, after)) = rest.get(at..).and_then(<[u8]>::split_first) else {
+                    return;
+                };
+                push_escape(*byte, out);
+                rest = after;
             }
-            letter => out.extend_from_slice(&[b'\\', letter]),
         }
-        rest = after;
     }
-    out.extend_from_slice(rest);
+    for byte in rest {
+        match escape_of(*byte) {
+            0 => out.push(*byte),
+            _ => push_escape(*byte, out),
+        }
+    }
+}
+
+#[inline]
+fn push_escape(byte: u8, out: &mut Vec<u8>) {
+    match escape_of(byte) {
+        b'u' => {
+            let low = byte & 0x0f;
+            let digit = if low < 10 { b'0' + low } else { b'a' + low - 10 };
+            out.extend_from_slice(&[b'\\', b'u', b'0', b'0', b'0' + (byte >> 4), digit]);
+        }
+        letter => out.extend_from_slice(&[b'\\', letter]),
+    }
 }
 
 #[cfg(test)]
