@@ -4,6 +4,7 @@
 //!
 //! `cargo run --release -p flowglass-sinks --example measure_stream_sinks -- [redis|kafka] [MESSAGES]`
 
+#![expect(clippy::indexing_slicing, reason = "a measurement that fails may panic")]
 #![expect(clippy::print_stdout, reason = "it prints figures")]
 #![expect(clippy::unwrap_used, reason = "a measurement that fails may panic")]
 #![expect(clippy::disallowed_methods, reason = "it measures real time")]

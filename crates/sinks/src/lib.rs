@@ -8,11 +8,13 @@
 pub mod csv;
 #[cfg(feature = "files")]
 mod files;
+#[cfg(feature = "folder")]
+pub mod folder;
 #[cfg(feature = "jsonl")]
 pub mod jsonl;
 #[cfg(feature = "kafka")]
 pub mod kafka;
-#[cfg(any(feature = "kafka", feature = "redis", feature = "stdout"))]
+#[cfg(any(feature = "folder", feature = "kafka", feature = "redis", feature = "stdout"))]
 mod messages;
 #[cfg(feature = "null")]
 pub mod null;

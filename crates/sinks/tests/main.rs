@@ -5,5 +5,11 @@
 mod databases;
 #[cfg(all(feature = "csv", feature = "jsonl", feature = "parquet"))]
 mod files;
-#[cfg(any(feature = "kafka", feature = "redis", feature = "stdout", feature = "null"))]
+#[cfg(all(
+    feature = "folder",
+    feature = "kafka",
+    feature = "null",
+    feature = "redis",
+    feature = "stdout"
+))]
 mod streams;

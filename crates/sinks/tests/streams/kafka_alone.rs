@@ -166,6 +166,51 @@ async fn a_missing_topic_is_said_by_name_or_class() {
     assert_eq!(count(&broker, &stream), expected(14));
 }
 
+/// Killed while batches are on their way, each time after another number of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_is_killed_again_and_again_loses_and_doubles_nothing() {
+    const ROUNDS: u64 = 3;
+    let start = || Kafka::start(KafkaSettings::default().set("num.partitions", "2"));
+    let mut broker = tokio::task::spawn_blocking(start).await.unwrap();
+    let stream = fresh("killed");
+    let config = json!({ "id": "a", "brokers": broker.brokers(), "exactly_once": true });
+    let sink = sink(&stream, config).unwrap();
+    let mut progress = Progress::default();
+    for round in 0..=ROUNDS {
+        let mut writer = sink.open().await.unwrap();
+        let kept = writer.committed().await.unwrap();
+        // What was handed over and not acknowledged is there whole or not at all.
+        let stands = (0..=progress.handed)
+            .rev()
+            .find(|it| {
+                it.checked_sub(1).map(|last| feed(last, "").batch.position().clone()) == kept
+            })
+            .unwrap();
+        assert!(stands >= progress.acknowledged, "{stands}: {progress:?}");
+        progress.acknowledged = stands;
+        let until = stands + 1 + round;
+        pump(&sink, &mut writer, &mut progress, (until, &stream)).await.unwrap();
+        if round == ROUNDS {
+            break;
+        }
+        for ahead in 0..round % 5 {
+            let fed = feed(until + ahead, &stream);
+            let number = until + ahead - stands + 1;
+            let messages = Some(fed.messages);
+            writer.send(Delivery { number, batch: fed.batch, messages }).await.unwrap();
+            progress.handed = until + ahead + 1;
+        }
+        broker.kill();
+        drop(writer);
+        let again = move || {
+            broker.restart();
+            broker
+        };
+        broker = tokio::task::spawn_blocking(again).await.unwrap();
+    }
+    assert_eq!(count(&broker, &stream), expected(progress.acknowledged));
+}
+
 #[tokio::test]
 async fn positions_of_many_streams_do_not_hide_each_other() {
     let brokers = broker().brokers();

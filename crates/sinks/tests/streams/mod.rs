@@ -2,15 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails by a panic, as the test does")]
 
-#[cfg(feature = "kafka")]
+mod folder;
 mod kafka;
-#[cfg(feature = "kafka")]
 mod kafka_alone;
-#[cfg(any(feature = "null", feature = "stdout"))]
 mod lines;
-#[cfg(feature = "redis")]
 mod redis;
-#[cfg(feature = "redis")]
 mod redis_alone;
 
 use std::sync::Arc;

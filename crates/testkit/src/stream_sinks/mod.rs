@@ -73,11 +73,12 @@ pub trait SinkUnderTest: Send + Sync {
     async fn refusable(&self) -> Vec<Refusable>;
 }
 
-/// Makes a test of each check. The expression makes a [`SinkUnderTest`], and may wait.
+/// Makes a test of each check, or of those that are named: a sink that no network leads to has none
+/// that fails. The expression makes a [`SinkUnderTest`], and may wait.
 #[macro_export]
 macro_rules! stream_sink_suite {
     ($make:expr) => {
-        $crate::stream_sink_suite!(@ $make,
+        $crate::stream_sink_suite!($make,
             everything_arrives_in_order,
             an_empty_batch_moves_the_position,
             refused_rows_are_named,
@@ -88,7 +89,7 @@ macro_rules! stream_sink_suite {
             the_sink_can_be_examined,
         );
     };
-    (@ $make:expr, $($check:ident,)+) => {
+    ($make:expr, $($check:ident),+ $(,)?) => {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $check() {
