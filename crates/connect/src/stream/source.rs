@@ -70,6 +70,16 @@ pub trait StreamReader: Send {
     /// The source may forget what is before `position`: every sink that counts has it for good.
     fn confirm(&mut self, position: &Position);
 
+    /// Reads the rows of one table again, beside the log: they come as [`super::Op::Read`], and no row
+    /// that was read follows a newer one of the log. Returns as soon as it is asked for.
+    ///
+    /// # Errors
+    /// `unsupported` where the source cannot; `not_found` when it does not carry the table.
+    async fn resync(&mut self, table: &str) -> Result<(), Fault> {
+        let said = format!("this source cannot read the table {table} again");
+        Err(Fault::new(flowglass_model::ErrorClass::Unsupported, said))
+    }
+
     /// Tells the source what was confirmed last, and closes. Without it the source learns it at the
     /// next opening.
     async fn close(&mut self) {}

@@ -1,9 +1,11 @@
 //! The stream of changes against a real Postgres.
 
+mod backfill;
 mod examining;
 mod living;
 mod ops;
 mod resume;
+mod snapshot;
 mod types;
 
 use std::path::PathBuf;
@@ -50,7 +52,7 @@ impl Bench {
 
     async fn try_open(&self, from: Option<Position>) -> Result<Stream, Fault> {
         let reader = self.source.open(from, clock()).await?;
-        Ok(Stream { reader, marks: Vec::new(), relations: Vec::new() })
+        Ok(Stream { reader, marks: Vec::new(), whole: 0 })
     }
 
     /// One cell of what the server says of our slot.
@@ -124,7 +126,8 @@ impl Taken {
 struct Stream {
     reader: Box<dyn StreamReader>,
     marks: Vec<Position>,
-    relations: Vec<Arc<Relation>>,
+    /// How many changes of the last chunk come before its last mark.
+    whole: usize,
 }
 
 impl Stream {
@@ -137,23 +140,29 @@ impl Stream {
         Ok(chunk)
     }
 
+    /// The changes of the next chunk.
+    async fn more(&mut self) -> Vec<Taken> {
+        let chunk = self.chunk().await.unwrap();
+        self.whole = chunk.marks().last().map_or(0, |mark| mark.after);
+        let changes = chunk.changes(0, usize::MAX).map(|change| Taken {
+            op: change.op(),
+            table: change.relation().name(),
+            position: change.position(),
+            identity: change.head().identity,
+            before: change.before().map(cells),
+            after: change.after().map(cells),
+            hash: change.head().hash,
+            relation: Arc::clone(change.relation()),
+        });
+        changes.collect()
+    }
+
     /// The next `count` changes, and what else came in their chunks.
     async fn take(&mut self, count: usize) -> Vec<Taken> {
-        let mut taken: Vec<Taken> = Vec::new();
+        let mut taken = Vec::new();
         while taken.len() < count {
-            let chunk = self.chunk().await.unwrap();
-            taken.extend(chunk.changes(0, usize::MAX).map(|change| Taken {
-                op: change.op(),
-                table: change.relation().name(),
-                position: change.position(),
-                identity: change.head().identity,
-                before: change.before().map(cells),
-                after: change.after().map(cells),
-                hash: change.head().hash,
-                relation: Arc::clone(change.relation()),
-            }));
+            taken.extend(self.more().await);
         }
-        self.relations.extend(taken.iter().map(|it| Arc::clone(&it.relation)));
         taken
     }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::{Buf, BytesMut};
 use flowglass_connect::stream::{Chunk, ChunkBuilder, Position};
 
+use super::backfill::WATERMARK;
 use super::broken::Broken;
 use super::decode::{Decoder, Step};
 use super::frame::{Frame, frame_at};
@@ -103,7 +104,8 @@ impl Assembly {
             Step::Done => None,
             Step::Shape(shape) => Some(Pause::Shape(shape)),
             Step::Said(said) => {
-                if !said.transactional {
+                // Behind a watermark come rows, and the position behind them.
+                if !said.transactional && said.prefix != WATERMARK {
                     self.pass(said.place.saturating_add(1));
                 }
                 Some(Pause::Said(said))
@@ -112,7 +114,7 @@ impl Assembly {
     }
 
     /// Everything before `end` has been sent.
-    fn pass(&mut self, end: u64) {
+    pub(super) fn pass(&mut self, end: u64) {
         if self.decoder.pass(end)
             && let Some(filling) = &mut self.filling
         {
@@ -127,7 +129,7 @@ impl Assembly {
 
     /// The last position between two transactions, when no chunk has told it.
     pub(super) fn unsaid(&self) -> Option<Position> {
-        self.decoder.whole().filter(|whole| **whole > self.said).cloned()
+        self.decoder.whole().filter(|whole| !self.said.reaches(whole)).cloned()
     }
 
     /// Takes what has been read off the buffer. It is a chunk when it holds a change; when it does
@@ -162,11 +164,18 @@ impl Assembly {
     pub(super) fn begin_again(&mut self, from: Position) {
         self.filling = None;
         self.read = 0;
-        if from < self.said {
+        if !from.reaches(&self.said) {
             // What told it was lost on the way.
             self.said = from.clone();
         }
         self.decoder.begin_again(from);
+    }
+
+    /// A position between transactions has been told beside the log. To be called after
+    /// [`Assembly::cut`] alone.
+    pub(super) fn settle(&mut self, at: Position) {
+        self.said = at.clone();
+        self.decoder.settle(at);
     }
 
     fn say(&mut self) {

@@ -59,6 +59,18 @@ pub(super) struct Decoder {
     chunk: u64,
     /// The cells of the row before, to fill what the row after leaves out.
     before: Vec<Cell>,
+    /// What positions carry while rows are read beside the log.
+    details: Option<Details>,
+    /// A row has come without a large value since [`Decoder::carry`].
+    incomplete: bool,
+}
+
+/// What positions carry while rows are read beside the log: as long as every row has come whole, and
+/// afterwards.
+#[derive(Debug, Clone)]
+pub(super) struct Details {
+    pub(super) whole: Arc<str>,
+    pub(super) incomplete: Arc<str>,
 }
 
 impl Decoder {
@@ -71,14 +83,38 @@ impl Decoder {
             at: from,
             chunk: 0,
             before: Vec::new(),
+            details: None,
+            incomplete: false,
         }
+    }
+
+    /// Positions carry this from here on. Whether a row has come without a large value is noted anew
+    /// when `afresh`.
+    pub(super) fn carry(&mut self, details: Option<Details>, afresh: bool) {
+        self.details = details;
+        self.incomplete &= !afresh;
+    }
+
+    /// Whether a row has come without a large value.
+    pub(super) const fn has_incomplete(&self) -> bool {
+        self.incomplete
+    }
+
+    /// A position between transactions has been told, beyond what the log says by itself.
+    pub(super) fn settle(&mut self, at: Position) {
+        self.at = at;
+    }
+
+    fn detail(&self) -> Option<Arc<str>> {
+        let details = self.details.as_ref()?;
+        Some(Arc::clone(if self.incomplete { &details.incomplete } else { &details.whole }))
     }
 
     /// The position behind everything that has been read.
     pub(super) fn at(&self) -> Position {
         match &self.open {
             Some(open) if open.taken != Position::WHOLE && open.rows >= open.taken => {
-                Position::inside(open.transaction.commit, open.rows)
+                Position::inside(open.transaction.commit, open.rows).with_detail(self.detail())
             }
             _ => self.at.clone(),
         }
@@ -103,8 +139,8 @@ impl Decoder {
     /// Between transactions, everything before `end` has been seen. Whether that is news.
     pub(super) fn pass(&mut self, end: u64) -> bool {
         // A transaction may still be committed exactly at `end`.
-        let passed = Position::after(end.saturating_sub(1));
-        let news = self.open.is_none() && passed > self.at;
+        let passed = Position::after(end.saturating_sub(1)).with_detail(self.detail());
+        let news = self.open.is_none() && !self.at.reaches(&passed);
         if news {
             self.at = passed;
         }
@@ -119,6 +155,12 @@ impl Decoder {
     /// The shape of a table as the last one that was learned.
     pub(super) fn known(&self, table: u32) -> Option<&Arc<Relation>> {
         self.tables.get(&table).map(|known| &known.relation)
+    }
+
+    /// The same by its name.
+    pub(super) fn known_by_name(&self, schema: &str, table: &str) -> Option<&Arc<Relation>> {
+        let mut relations = self.tables.values().map(|known| &known.relation);
+        relations.find(|it| &*it.schema == schema && &*it.table == table)
     }
 
     /// Takes a shape that was completed from the catalog.
@@ -181,7 +223,7 @@ impl Decoder {
             if open.rows < open.taken {
                 return Err(Broken("a transaction is shorter than when it was read before"));
             }
-            self.at = Position::after(commit);
+            self.at = Position::after(commit).with_detail(self.detail());
             into.mark(self.at.clone());
         }
         Ok(())
@@ -217,13 +259,15 @@ impl Decoder {
         if kind == b'K' || kind == b'O' {
             identity = if kind == b'K' { Identity::Key } else { Identity::Full };
             let whole = (kind == b'O').then_some(&mut self.before);
-            before = Some(tuple(into, &mut parts, (columns, whole, &[]))?);
+            before = Some(tuple(into, &mut parts, (columns, whole, &[]))?.0);
             kind = if op == Op::Delete { 0 } else { parts.byte()? };
         }
         let after = match (op, kind) {
             (Op::Delete, 0) => None,
             (Op::Insert | Op::Update, b'N') => {
-                Some(tuple(into, &mut parts, (columns, None, &self.before))?)
+                let (start, complete) = tuple(into, &mut parts, (columns, None, &self.before))?;
+                self.incomplete |= !complete;
+                Some(start)
             }
             _ => return Err(Broken("a change has no row where one belongs")),
         };
@@ -292,13 +336,15 @@ fn indices(
 }
 
 /// Reads a row of so many columns into cells. `keep` gets a copy of them; a cell that was not sent
-/// because it did not change is taken from `before` where that has it.
+/// because it did not change is taken from `before` where that has it. Answers where the row begins,
+/// and whether it is complete.
 fn tuple(
     into: &mut ChunkBuilder,
     parts: &mut Parts<'_>,
     (columns, mut keep, before): (usize, Option<&mut Vec<Cell>>, &[Cell]),
-) -> Result<CellStart, Broken> {
+) -> Result<(CellStart, bool), Broken> {
     let start = into.cell_start();
+    let mut complete = true;
     if usize::from(parts.u16()?) != columns {
         return Err(Broken("a row has another number of cells than its table has columns"));
     }
@@ -312,7 +358,10 @@ fn tuple(
                 cell(at, length).ok_or(Broken("a cell is longer than a chunk can hold"))?
             }
             b'n' => Cell::NULL,
-            b'u' => before.get(column).copied().unwrap_or(Cell::UNCHANGED),
+            b'u' => before.get(column).copied().unwrap_or_else(|| {
+                complete = false;
+                Cell::UNCHANGED
+            }),
             _ => return Err(Broken("a cell is of a kind that protocol 1 does not have")),
         };
         into.push_cell(cell);
@@ -320,5 +369,5 @@ fn tuple(
             keep.push(cell);
         }
     }
-    Ok(start)
+    Ok((start, complete))
 }

@@ -16,6 +16,7 @@ use flowglass_model::ErrorClass;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::assemble::{Assembly, Pause};
+use super::backfill::{Backfill, WATERMARK};
 use super::catalog::{look_up, teach};
 use super::config::Plan;
 use super::frame::frame_length;
@@ -79,7 +80,7 @@ pub(super) struct Around {
 #[derive(Debug)]
 pub(super) enum Begin {
     /// A stream that has started.
-    Stream(Link),
+    Stream(Box<Link>),
     /// A snapshot; the stream is started when it has been handed over.
     Snapshot(Initial),
 }
@@ -87,22 +88,34 @@ pub(super) enum Begin {
 /// The task's state.
 #[derive(Debug)]
 pub(super) struct Follower {
-    around: Around,
-    out: Outlet,
-    assembly: Assembly,
+    pub(super) around: Around,
+    pub(super) out: Outlet,
+    pub(super) assembly: Assembly,
     /// Behind everything that was handed over, or does not have to be.
-    handed: Position,
-    handed_at: Duration,
+    pub(super) handed: Position,
+    pub(super) handed_at: Duration,
+    /// What is read beside the log.
+    pub(super) backfill: Option<Box<Backfill>>,
+    pub(super) rows_expected: u64,
+    /// Tables that are to be read again.
+    pub(super) requests: mpsc::Receiver<String>,
 }
 
 impl Follower {
-    pub(super) fn new(around: Around, out: Outlet, from: Position) -> Self {
+    pub(super) fn new(
+        around: Around,
+        (out, requests): (Outlet, mpsc::Receiver<String>),
+        from: Position,
+    ) -> Self {
         Self {
             around,
             out,
             assembly: Assembly::new(from.clone()),
             handed: from,
             handed_at: Duration::ZERO,
+            backfill: None,
+            rows_expected: 0,
+            requests,
         }
     }
 
@@ -120,7 +133,7 @@ impl Follower {
     /// Hands the snapshot over where there is one, and connects.
     async fn begin(&mut self, begin: Begin) -> Result<Link, Fault> {
         let initial = match begin {
-            Begin::Stream(link) => return Ok(link),
+            Begin::Stream(link) => return Ok(*link),
             Begin::Snapshot(initial) => initial,
         };
         initial.relations().for_each(|it| self.assembly.decoder.learn(Arc::clone(it), true));
@@ -154,6 +167,7 @@ impl Follower {
 
     /// One look at the socket, and what follows from it.
     async fn turn(&mut self, link: &mut Link) -> Result<(), Fault> {
+        self.tend(link).await?;
         let full = self.decode(link).await?;
         let now = self.around.clock.monotonic();
         link.keep_up(now).await?;
@@ -195,6 +209,9 @@ impl Follower {
                     let names = (&self.around.database, &self.around.plan.patterns);
                     teach(&mut self.assembly.decoder, (&shape, &known), names);
                 }
+                Pause::Said(said) if said.prefix == WATERMARK => {
+                    Box::pin(self.pass_watermark(link, said)).await?;
+                }
                 Pause::Said(_) => {}
                 Pause::Alive { end, asks } => {
                     link.heard_end(end);
@@ -216,13 +233,16 @@ impl Follower {
 
     /// Hands over what has been decoded. What holds no change is not worth a chunk by itself: its
     /// position goes out when none did for a while.
-    async fn hand_over(&mut self, link: &mut Link) -> Result<(), Fault> {
+    pub(super) async fn hand_over(&mut self, link: &mut Link) -> Result<(), Fault> {
         let now = self.around.clock.monotonic();
         let mut chunk = self.assembly.cut(link.buffer_mut());
         if chunk.is_none() && now >= self.handed_at + MARK_EVERY {
             chunk = self.assembly.position(now);
         }
         if let Some(chunk) = chunk {
+            if let Some(backfill) = &mut self.backfill {
+                backfill.note(&chunk);
+            }
             if !link.meanwhile(self.out.hand(chunk)).await? {
                 return Err(closed());
             }
@@ -270,6 +290,6 @@ impl Follower {
     }
 }
 
-fn closed() -> Fault {
+pub(super) fn closed() -> Fault {
     Fault::new(ErrorClass::Cancelled, "nobody reads the stream any more")
 }

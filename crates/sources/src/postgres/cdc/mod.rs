@@ -14,6 +14,7 @@
 //!   quiet stream moves too.
 
 mod assemble;
+mod backfill;
 mod broken;
 mod catalog;
 mod config;
@@ -32,6 +33,7 @@ mod side;
 mod slot;
 mod snapshot;
 mod source;
+mod tend;
 mod watch;
 
 pub use config::{Config as StreamConfig, SnapshotMode, SnapshotSettings, Span, StreamConnector};

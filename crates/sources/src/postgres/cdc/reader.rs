@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use flowglass_clients::postgres::TableName;
 use flowglass_connect::stream::{Chunk, Head, Position, StreamReader};
 use flowglass_connect::{Fault, Tasks};
 use flowglass_model::ErrorClass;
@@ -11,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::follow::Handed;
 use super::shared::Shared;
+use super::tend::unknown;
 
 /// How long closing may take; the server learns what was confirmed at the next opening else.
 const CLOSED_WITHIN: Duration = Duration::from_secs(3);
@@ -20,6 +22,10 @@ const CLOSED_WITHIN: Duration = Duration::from_secs(3);
 pub(super) struct Reader {
     pub(super) chunks: mpsc::Receiver<Handed>,
     pub(super) shared: Arc<Shared>,
+    /// The tables that the stream carries.
+    pub(super) tables: Vec<TableName>,
+    /// Where tables that are to be read again are asked for.
+    pub(super) request: mpsc::Sender<String>,
     pub(super) _tasks: Tasks,
 }
 
@@ -37,6 +43,18 @@ impl StreamReader for Reader {
 
     fn confirm(&mut self, position: &Position) {
         self.shared.confirm(position);
+    }
+
+    async fn resync(&mut self, table: &str) -> Result<(), Fault> {
+        let name = TableName::parse(table)?;
+        if !self.tables.contains(&name) {
+            return Err(unknown(&name));
+        }
+        self.request.try_send(name.sql()).map_err(|_| {
+            Fault::new(ErrorClass::Throttled, "too many tables wait to be read again")
+        })?;
+        self.shared.moved.notify_one();
+        Ok(())
     }
 
     async fn close(&mut self) {

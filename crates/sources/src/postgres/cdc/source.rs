@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use flowglass_clients::postgres::literal;
 use flowglass_connect::stream::{Position, Precondition, StreamReader, StreamSource};
 use flowglass_connect::{Clock, Fault, Tasks};
 use flowglass_model::{AssetRef, ErrorClass};
@@ -14,17 +13,21 @@ use super::config::{Plan, SnapshotMode};
 use super::examine::examine;
 use super::follow::{Around, Begin, Follower, Outlet};
 use super::link::{Located, Server};
-use super::publication::{ensure, meant_tables};
+use super::publication::{Table, ensure, meant_tables};
 use super::reader::Reader;
 use super::shared::Shared;
 use super::side::Side;
 use super::slot::first_needed;
 use super::snapshot::{Initial, Place, Progress};
+use super::tend::{Wanted, everything};
 use super::watch::Watch;
 
 /// What may wait to be taken, in chunks and in KiB.
 const WAITING_CHUNKS_MAX: usize = 64;
 const WAITING_KIB_MAX: u32 = 8 << 10;
+
+/// Tables that may wait to be read again.
+const REQUESTS_MAX: usize = 64;
 
 /// A process that was killed a moment ago may still hold the slot for as long as its server needs to
 /// notice.
@@ -89,14 +92,18 @@ impl StreamSource for Source {
         let from = from.filter(|from| *from != Position::ORIGIN);
         let side = Arc::new(Side::new(plan.address.clone()));
         let tables = meant_tables(&side, &plan).await?;
+        let names = tables.iter().map(|table| table.name.clone()).collect();
         ensure(&side, &plan, &tables).await?;
+        let begun = from.as_ref().and_then(Progress::of);
+        let from =
+            from.map(|from| begun.as_ref().map_or(from.clone(), |it| it.log_position(&from)));
         let (server, located) = self.reach(from.as_ref(), &clock).await?;
-        refuse_half_a_snapshot(&plan, from.as_ref(), &located)?;
 
         let shared = Arc::new(Shared::new(first_needed(&located.from)));
         let (chunks, taken) = mpsc::channel(WAITING_CHUNKS_MAX);
         let room = Arc::new(Semaphore::new(WAITING_KIB_MAX as usize));
         let out = Outlet { chunks, room, room_kib_max: WAITING_KIB_MAX };
+        let (request, requests) = mpsc::channel(REQUESTS_MAX);
         let around = Around {
             database: plan.address.database().into(),
             plan: Arc::clone(&plan),
@@ -106,6 +113,16 @@ impl StreamSource for Source {
             system: server.system.clone(),
         };
         let mut tasks = Tasks::new();
+        let mut follower = Follower::new(around, (out, requests), located.from.clone());
+        let initial = plan.snapshot.mode == SnapshotMode::Initial;
+        if let Some(progress) = begun {
+            let rows_expected = tables.iter().map(Table::rows_expected).sum();
+            follower.begin_backfill(Wanted { progress, rows_expected });
+        } else if from.is_none() && located.made.is_none() && initial {
+            // The slot is there, and nothing says that its rows have been read.
+            let wanted = everything(&follower.around, &tables).await?;
+            follower.begin_backfill(wanted);
+        }
         let begin = match &located.made {
             Some(made) if made.snapshot.is_some() => {
                 let place = Place { plan: &plan, side: &side, clock: &clock };
@@ -119,36 +136,12 @@ impl StreamSource for Source {
             }
             _ => {
                 let around = (Arc::clone(&shared), Arc::clone(&clock));
-                Begin::Stream(server.start(&plan, &located.from, around).await?)
+                Begin::Stream(Box::new(server.start(&plan, &located.from, around).await?))
             }
         };
-        tasks.spawn("postgres-stream", Follower::new(around, out, located.from).run(begin));
+        tasks.spawn("postgres-stream", follower.run(begin));
         let watch = Watch { plan, side, shared: Arc::clone(&shared), clock };
         tasks.spawn("postgres-watch", watch.run());
-        Ok(Box::new(Reader { chunks: taken, shared, _tasks: tasks }))
+        Ok(Box::new(Reader { chunks: taken, shared, tables: names, request, _tasks: tasks }))
     }
-}
-
-/// A snapshot that was begun and not finished cannot be gone on with.
-fn refuse_half_a_snapshot(
-    plan: &Plan,
-    from: Option<&Position>,
-    located: &Located,
-) -> Result<(), Fault> {
-    let begun = from.and_then(Progress::of).is_some();
-    let unknown =
-        from.is_none() && located.made.is_none() && plan.snapshot.mode == SnapshotMode::Initial;
-    if !begun && !unknown {
-        return Ok(());
-    }
-    let said = if begun {
-        format!("the snapshot of the slot {} was not finished", plan.slot)
-    } else {
-        format!("the slot {} exists, and nothing says that its snapshot was read", plan.slot)
-    };
-    Err(Fault::new(ErrorClass::PositionLost, said).hint(format!(
-        "Run `SELECT pg_drop_replication_slot({})` and empty the targets, then start again: the \
-         snapshot begins anew. With `snapshot: {{ mode: never }}` only changes are read.",
-        literal(&plan.slot)
-    )))
 }

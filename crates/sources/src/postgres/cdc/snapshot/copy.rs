@@ -11,17 +11,17 @@ const PLACE_BITS: u32 = 48;
 
 /// What every row of a chunk has in common.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Common {
-    pub(super) relation: u16,
-    pub(super) transaction: u32,
-    pub(super) columns: usize,
+pub(in super::super) struct Common {
+    pub(in super::super) relation: u16,
+    pub(in super::super) transaction: u32,
+    pub(in super::super) columns: usize,
     /// Index of the part, which is in the row's number.
-    pub(super) part: usize,
-    pub(super) place: u64,
+    pub(in super::super) part: usize,
+    pub(in super::super) place: u64,
 }
 
 /// Adds one line to the chunk: the row's place in its table, then its cells.
-pub(super) fn push_line(
+pub(in super::super) fn push_line(
     into: &mut ChunkBuilder,
     line: &[u8],
     common: Common,
@@ -57,6 +57,12 @@ pub(super) fn push_line(
     Ok(())
 }
 
+/// The place at the beginning of a line: page and item.
+pub(in super::super) fn place_of(line: &[u8]) -> Option<(u32, u16)> {
+    let packed = place(line.split(|byte| *byte == b'\t').next()?)?;
+    Some((u32::try_from(packed >> 16).ok()?, u16::try_from(packed & 0xffff).ok()?))
+}
+
 /// `(12,3)`: page and item, packed as the server packs them.
 fn place(text: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(text).ok()?;
@@ -89,7 +95,7 @@ fn unescape(field: &[u8], into: &mut Vec<u8>) {
 }
 
 /// The one transaction that a chunk of a snapshot has.
-pub(super) const fn transaction(commit: u64, committed_at_micros: i64) -> Transaction {
+pub(in super::super) const fn transaction(commit: u64, committed_at_micros: i64) -> Transaction {
     Transaction { id: 0, commit, committed_at_micros }
 }
 

@@ -11,5 +11,8 @@ mod progress;
 mod read;
 mod run;
 
-pub(super) use progress::Progress;
+pub(super) use copy::{Common, place_of, push_line, transaction};
+pub(super) use parts::{Subject, condition, copy, holder, parts, subject};
+pub(super) use progress::{Part, Progress, Run};
+pub(super) use read::more;
 pub(super) use run::{Initial, Place};

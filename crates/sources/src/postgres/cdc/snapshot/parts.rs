@@ -4,7 +4,7 @@ use flowglass_clients::postgres::quote;
 use flowglass_connect::Fault;
 use flowglass_model::ErrorClass;
 
-use super::progress::Part;
+use super::progress::{Part, Run};
 use crate::postgres::cdc::config::Plan;
 use crate::postgres::cdc::message::{Shape, ShapeColumn};
 use crate::postgres::cdc::publication::Table;
@@ -43,7 +43,8 @@ const LISTS: &str = "SELECT attnames::text[], rowfilter FROM pg_publication_tabl
 
 const HOLDERS: &str = "SELECT n.nspname::text, c.relname::text, \
     (pg_relation_size(c.oid) / current_setting('block_size')::int8)::int8, \
-    CASE WHEN c.relpages > 0 AND c.reltuples > 0 THEN c.reltuples / c.relpages END::float8 \
+    CASE WHEN c.relpages > 0 AND c.reltuples > 0 THEN c.reltuples / c.relpages END::float8, \
+    pg_relation_filenode(c.oid) \
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
     WHERE c.oid = $1 AND c.relkind = 'r' OR c.oid IN \
       (SELECT relid FROM pg_partition_tree($1::oid::regclass) WHERE isleaf AND relid <> $1) \
@@ -109,6 +110,7 @@ pub(in super::super) async fn parts(
             holder: (row.get(0), row.get(1)),
             pages,
             runs,
+            file: row.get(4),
         }
     });
     Ok(parts.collect())
@@ -126,18 +128,30 @@ fn cut(pages: i64, rows_a_page: f64, chunk_rows: u32) -> (u32, u32) {
     (a_run, pages.div_ceil(a_run).max(1))
 }
 
-/// The statement that reads a run of pages of a part.
-pub(super) fn copy(part: &Part, subject: &Subject, (from, to): (u32, Option<u32>)) -> String {
+/// The condition of a run of pages, or of what is left of it behind a row.
+pub(in super::super) fn condition(run: Run, within: Option<(u32, u16)>) -> String {
+    let from = match within {
+        Some((page, item)) => format!("ctid > '({page},{item})'"),
+        None => format!("ctid >= '({},0)'", run.from),
+    };
+    run.to.map_or_else(|| from.clone(), |to| format!("{from} AND ctid < '({to},0)'"))
+}
+
+/// The statement that reads the rows of a part for which `condition` holds.
+pub(in super::super) fn copy(part: &Part, subject: &Subject, condition: &str) -> String {
     let columns: Vec<String> =
         subject.shape.columns.iter().map(|column| format!(", {}", quote(&column.name))).collect();
-    let end = to.map_or(String::new(), |to| format!(" AND ctid < '({to},0)'"));
     let filter = subject.filter.as_ref().map_or(String::new(), |it| format!(" AND ({it})"));
     format!(
-        "COPY (SELECT ctid{} FROM ONLY {}.{} WHERE ctid >= '({from},0)'{end}{filter}) TO STDOUT",
+        "COPY (SELECT ctid{} FROM ONLY {} WHERE ({condition}){filter}) TO STDOUT",
         columns.concat(),
-        quote(&part.holder.0),
-        quote(&part.holder.1),
+        holder(part),
     )
+}
+
+/// The table that holds the rows of a part, for SQL.
+pub(in super::super) fn holder(part: &Part) -> String {
+    format!("{}.{}", quote(&part.holder.0), quote(&part.holder.1))
 }
 
 #[cfg(test)]

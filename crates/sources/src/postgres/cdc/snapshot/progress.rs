@@ -17,16 +17,25 @@ pub(in super::super) struct Part {
     pub(in super::super) pages: u32,
     /// How many runs there are.
     pub(in super::super) runs: u32,
+    /// The holder's file: another one after a rewrite, when every row has moved.
+    pub(in super::super) file: u32,
+}
+
+impl Part {
+    /// Whether the other part is of the same table.
+    pub(in super::super) fn is_of(&self, other: &Self) -> bool {
+        self.schema == other.schema && self.table == other.table
+    }
 }
 
 /// One run of pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Run {
+pub(in super::super) struct Run {
     /// Index of its part.
-    pub(super) part: usize,
+    pub(in super::super) part: usize,
     /// Its pages: from the first to before the last, or to the end.
-    pub(super) from: u32,
-    pub(super) to: Option<u32>,
+    pub(in super::super) from: u32,
+    pub(in super::super) to: Option<u32>,
 }
 
 /// How far it has come.
@@ -40,6 +49,16 @@ pub(in super::super) struct Progress {
     pub(in super::super) runs_done: u64,
     /// How many rows they had.
     pub(in super::super) rows_done: u64,
+    /// Where the log went on behind the snapshot that was exported; none when there was no such one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in super::super) point: Option<u64>,
+    /// Behind which row of the next run the reading stopped: page and item.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in super::super) within: Option<(u32, u16)>,
+    /// The log has told changes without their large values since the table that is being read was
+    /// begun. Which rows these are is not kept: who goes on from here begins the table again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(in super::super) incomplete: bool,
 }
 
 /// What a position's detail holds.
@@ -49,15 +68,70 @@ struct Detail {
 }
 
 impl Progress {
+    /// Of these parts nothing has been read.
+    pub(in super::super) const fn new(taken_at_micros: i64, parts: Vec<Part>) -> Self {
+        Self {
+            taken_at_micros,
+            parts,
+            runs_done: 0,
+            rows_done: 0,
+            point: None,
+            within: None,
+            incomplete: false,
+        }
+    }
+
+    /// The run that comes next.
+    pub(in super::super) fn next_run(&self) -> Option<Run> {
+        self.run_at(self.runs_done)
+    }
+
+    fn run_at(&self, number: u64) -> Option<Run> {
+        let mut left = number;
+        for (part, of) in self.parts.iter().enumerate() {
+            match u32::try_from(left) {
+                Ok(run) if run < of.runs => return Some(run_of(part, of, run)),
+                _ => left = left.saturating_sub(u64::from(of.runs)),
+            }
+        }
+        None
+    }
+
+    /// Whether the run that comes next is the last one of its table.
+    pub(in super::super) fn is_at_last_run_of_table(&self) -> bool {
+        let part = |run: Option<Run>| run.and_then(|run| self.parts.get(run.part));
+        let here = part(self.next_run());
+        let behind = part(self.run_at(self.runs_done + 1));
+        here.zip(behind).is_none_or(|(here, behind)| !behind.is_of(here))
+    }
+
+    /// Leaves out what is left of that part.
+    pub(in super::super) fn skip_part(&mut self, part: usize) {
+        self.runs_done = self.parts.iter().take(part + 1).map(|it| u64::from(it.runs)).sum();
+        self.within = None;
+    }
+
+    /// Begins the table of that part again.
+    pub(in super::super) fn begin_table_again(&mut self, part: usize) {
+        let Some(table) = self.parts.get(part).cloned() else { return };
+        let same = self.parts.iter().take(part).rev().take_while(|it| it.is_of(&table)).count();
+        let before = self.parts.iter().take(part - same);
+        self.runs_done = before.map(|it| u64::from(it.runs)).sum();
+        self.within = None;
+        self.incomplete = false;
+    }
+
+    /// What a position's detail says of it.
+    pub(in super::super) fn detail(&self) -> Arc<str> {
+        serde_json::json!({ "snapshot": self }).to_string().into()
+    }
+
     /// All runs in their order.
     pub(super) fn runs(&self) -> impl Iterator<Item = Run> + '_ {
-        self.parts.iter().enumerate().flat_map(|(part, of)| {
-            (0..of.runs).map(move |run| Run {
-                part,
-                from: run.saturating_mul(of.pages),
-                to: (run + 1 < of.runs).then(|| (run + 1).saturating_mul(of.pages)),
-            })
-        })
+        self.parts
+            .iter()
+            .enumerate()
+            .flat_map(|(part, of)| (0..of.runs).map(move |run| run_of(part, of, run)))
     }
 
     /// The progress that a position's detail tells.
@@ -68,8 +142,26 @@ impl Progress {
 
     /// The position of a snapshot that ends where the log goes on from `point`.
     pub(super) fn position(&self, point: u64) -> Position {
-        let detail = serde_json::json!({ "snapshot": self }).to_string();
-        Position::inside(before(point), self.runs_done).with_detail(Some(Arc::from(detail)))
+        Position::inside(before(point), self.runs_done).with_detail(Some(self.detail()))
+    }
+
+    /// Where the log goes on from a position with this progress.
+    pub(in super::super) fn log_position(&self, position: &Position) -> Position {
+        match self.point {
+            // No record begins at an odd place: this is the snapshot itself.
+            Some(point) if before(point) == position.commit => {
+                Position::after(position.commit).with_detail(position.detail.clone())
+            }
+            _ => position.clone(),
+        }
+    }
+}
+
+fn run_of(part: usize, of: &Part, run: u32) -> Run {
+    Run {
+        part,
+        from: run.saturating_mul(of.pages),
+        to: (run + 1 < of.runs).then(|| (run + 1).saturating_mul(of.pages)),
     }
 }
 
@@ -89,19 +181,24 @@ mod tests {
             holder: ("s".into(), "t_1".into()),
             pages,
             runs,
+            file: 1,
         };
-        Progress {
-            taken_at_micros: 5,
-            parts: vec![part(10, 2), part(7, 1)],
-            runs_done: 1,
-            rows_done: 99,
-        }
+        let parts = vec![part(10, 2), part(7, 1)];
+        Progress { runs_done: 1, rows_done: 99, point: Some(100), ..Progress::new(5, parts) }
     }
 
     #[test]
     fn the_last_run_of_a_part_goes_on_to_the_end() {
         let runs: Vec<_> = progress().runs().map(|run| (run.part, run.from, run.to)).collect();
         assert_eq!(runs, [(0, 0, Some(10)), (0, 10, None), (1, 0, None)]);
+        for (done, run) in progress().runs().enumerate() {
+            let at = Progress { runs_done: done as u64, ..progress() };
+            assert_eq!(at.next_run(), Some(run));
+        }
+        assert_eq!(Progress { runs_done: 3, ..progress() }.next_run(), None);
+        let mut again = Progress { runs_done: 2, ..progress() };
+        again.begin_table_again(1);
+        assert_eq!(again.runs_done, 0, "both parts are of one table");
     }
 
     #[test]
@@ -110,5 +207,9 @@ mod tests {
         assert_eq!(Progress::of(&position), Some(progress()));
         assert!(position < Position::after(99));
         assert_eq!(Progress::of(&Position::after(99)), None);
+        let log = progress().log_position(&position);
+        assert!(log.is_between_transactions() && log.commit == 99 && log.detail.is_some());
+        let later = Position::inside(200, 3);
+        assert_eq!(progress().log_position(&later), later);
     }
 }

@@ -12,7 +12,7 @@ use flowglass_model::ErrorClass;
 use tokio::sync::{Mutex, mpsc};
 
 use super::copy::{Common, push_line, transaction};
-use super::parts::{Subject, copy};
+use super::parts::{Subject, condition, copy};
 use super::progress::{Progress, Run, before};
 use crate::postgres::cdc::assemble::{CHUNK_BYTES_MAX, CHUNK_CHANGES_MAX};
 use crate::postgres::cdc::frame::{frame_length, raw_frame_at};
@@ -87,7 +87,7 @@ async fn read(wire: &mut Wire, job: &Job, view: &View) -> Result<(), Fault> {
         .zip(view.reads.get(run.part))
         .ok_or_else(|| Fault::new(ErrorClass::Internal, "a snapshot has lost a table"))?;
     let doing = format!("reading {}.{}", part.schema, part.table);
-    wire.start_copy_out(&doing, &copy(part, &read.subject, (run.from, run.to))).await?;
+    wire.start_copy_out(&doing, &copy(part, &read.subject, &condition(run, None))).await?;
     let (mut chunk, mut common) = view.begin(run.part, read);
     let mut at = 0;
     loop {
@@ -116,7 +116,7 @@ async fn read(wire: &mut Wire, job: &Job, view: &View) -> Result<(), Fault> {
     }
 }
 
-async fn more(wire: &mut Wire, doing: &str) -> Result<(), Fault> {
+pub(in super::super) async fn more(wire: &mut Wire, doing: &str) -> Result<(), Fault> {
     let buffer = wire.buffer_mut();
     if buffer.capacity() - buffer.len() < READ_BYTES_MIN {
         let missing = frame_length(buffer, 0).unwrap_or_default().saturating_sub(buffer.len());

@@ -59,15 +59,15 @@ impl Initial {
             let doing = "taking the snapshot";
             wire.rows(doing, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
             wire.rows(doing, &format!("SET TRANSACTION SNAPSHOT {}", literal(snapshot))).await?;
+            if wires.is_empty() && !tables.is_empty() {
+                // A rewrite would move rows from pages that are still to be read to others.
+                let names: Vec<String> = tables.iter().map(|table| table.name.sql()).collect();
+                let lock = format!("LOCK TABLE {} IN ACCESS SHARE MODE", names.join(", "));
+                wire.rows(doing, &lock).await?;
+            }
             wires.push(wire);
         }
-        let mut progress = Progress {
-            taken_at_micros: clock.now().as_microsecond(),
-            parts: Vec::new(),
-            runs_done: 0,
-            rows_done: 0,
-        };
-        let mut reads = Vec::new();
+        let (mut reads, mut all) = (Vec::new(), Vec::new());
         for table in tables {
             let subject = subject(side, plan, table).await?;
             let known = look_up(side, &subject.shape).await?;
@@ -79,8 +79,10 @@ impl Initial {
                     .iter()
                     .map(|_| Read { subject: subject.clone(), relation: Arc::clone(&relation) }),
             );
-            progress.parts.extend(parts);
+            all.extend(parts);
         }
+        let point = Some(made.point);
+        let progress = Progress { point, ..Progress::new(clock.now().as_microsecond(), all) };
         let rows_expected = tables.iter().map(Table::rows_expected).sum();
         let parallel = wires.len();
         let (jobs, given) = mpsc::channel(parallel + 1);
