@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::calendar::write_instant;
 use super::identity::{write_commit, write_number, write_row};
 use super::json::write_string;
 use super::plan::Plan;
@@ -73,24 +74,29 @@ impl TransactionText {
         if self.of.as_ref() == Some(transaction) {
             return;
         }
-        let time = jiff::Timestamp::from_microsecond(transaction.committed_at_micros);
-        // A commit outside of the years that a timestamp can say has none.
-        let time = time.map_or_else(|_| "null".to_owned(), |time| format!("\"{time:.6}\""));
-        self.native.clear();
-        self.native.extend_from_slice(b"\"tx\":");
-        write_number(transaction.id, &mut self.native);
-        self.native.extend_from_slice(b",\"commit_time\":");
-        self.native.extend_from_slice(time.as_bytes());
-        self.native.extend_from_slice(b",\"position\":\"");
-        write_commit(transaction.commit, &mut self.native);
-        self.event.clear();
-        if time != "null" {
-            self.event.extend_from_slice(b"\"time\":");
-            self.event.extend_from_slice(time.as_bytes());
-            self.event.push(b',');
+        let micros = transaction.committed_at_micros;
+        let Self { native, event, .. } = self;
+        native.clear();
+        native.extend_from_slice(b"\"tx\":");
+        write_number(transaction.id, native);
+        native.extend_from_slice(b",\"commit_time\":\"");
+        if write_instant(micros, native) {
+            native.push(b'"');
+        } else {
+            native.pop();
+            native.extend_from_slice(b"null");
         }
-        self.event.extend_from_slice(b"\"id\":\"");
-        write_commit(transaction.commit, &mut self.event);
+        native.extend_from_slice(b",\"position\":\"");
+        write_commit(transaction.commit, native);
+        event.clear();
+        event.extend_from_slice(b"\"time\":\"");
+        if write_instant(micros, event) {
+            event.extend_from_slice(b"\",");
+        } else {
+            event.clear();
+        }
+        event.extend_from_slice(b"\"id\":\"");
+        write_commit(transaction.commit, event);
         self.of = Some(transaction.clone());
     }
 }

@@ -10,6 +10,7 @@
 //! value. What each envelope says is on the page `streams/envelopes.md` of the guide.
 
 mod array;
+mod calendar;
 mod debezium;
 mod encoder;
 mod envelope;

@@ -2,7 +2,9 @@
 //!
 //! Debezium's page, sections "Temporal types" and "TIMESTAMP type".
 
-use super::calendar::{DAY_MICROS, Date, parse_clock, parse_zone};
+use crate::encode::calendar::{
+    DAY_MICROS, Date, parse_clock, parse_zone, write_clock, write_date, write_fraction,
+};
 use crate::encode::identity::write_number;
 use crate::encode::refusal::Trouble;
 use crate::encode::temporal::{split_at_space, split_zone};
@@ -142,61 +144,6 @@ fn write_zoned_time(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
     write_clock(micros, 0, out);
     out.extend_from_slice(b"Z\"");
     Some(())
-}
-
-/// Four digits at least; a sign past them, as ISO asks.
-fn write_date(date: Date, out: &mut Vec<u8>) {
-    match date.year {
-        ..0 => out.push(b'-'),
-        10_000.. => out.push(b'+'),
-        _ => {}
-    }
-    let year = date.year.unsigned_abs();
-    for place in [1000, 100, 10] {
-        if year < place {
-            out.push(b'0');
-        }
-    }
-    write_number(year, out);
-    out.push(b'-');
-    write_two(date.month, out);
-    out.push(b'-');
-    write_two(date.day, out);
-}
-
-fn write_clock(micros: i64, digits: u8, out: &mut Vec<u8>) {
-    let seconds = micros / 1_000_000;
-    write_two(seconds / 3600, out);
-    out.push(b':');
-    write_two(seconds / 60 % 60, out);
-    out.push(b':');
-    write_two(seconds % 60, out);
-    let mut fraction = [b'0'; 6];
-    let mut rest = micros % 1_000_000;
-    for digit in fraction.iter_mut().rev() {
-        *digit = digit_of(rest % 10);
-        rest /= 10;
-    }
-    let used = fraction.iter().rposition(|digit| *digit != b'0').map_or(0, |last| last + 1);
-    write_fraction(fraction.get(..used).unwrap_or_default(), digits, out);
-}
-
-/// Writes a point and exactly `digits` digits; with 0 as many as there are.
-fn write_fraction(fraction: &[u8], digits: u8, out: &mut Vec<u8>) {
-    let width = if digits == 0 { fraction.len() } else { usize::from(digits) };
-    if width > 0 {
-        out.push(b'.');
-        out.extend((0..width).map(|place| fraction.get(place).copied().unwrap_or(b'0')));
-    }
-}
-
-fn write_two(number: i64, out: &mut Vec<u8>) {
-    out.extend_from_slice(&[digit_of(number / 10), digit_of(number % 10)]);
-}
-
-fn digit_of(number: i64) -> u8 {
-    // At most 9 by the arithmetic of its callers.
-    b'0' + u8::try_from(number).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! Debezium's page, section "Basic types": a month is taken as 365.25 / 12 days.
 
-use super::calendar::{number, parse_clock, parse_fraction};
+use crate::encode::calendar::{number, parse_clock, parse_fraction};
 use crate::encode::identity::write_number;
 use crate::encode::refusal::Trouble;
 

@@ -6,7 +6,6 @@
 //! purpose is listed on the guide's page `streams/envelopes.md`.
 
 mod bits;
-mod calendar;
 mod decimal;
 mod envelope;
 mod epoch;

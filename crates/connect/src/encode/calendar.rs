@@ -1,7 +1,9 @@
-//! Dates and times of day as Postgres writes them, read into numbers.
+//! Dates and times of day as Postgres writes them, read into numbers, and numbers written as ISO 8601.
 //!
 //! Postgres counts by the proleptic Gregorian calendar, as ISO 8601 and Java do; the only difference
 //! is the name of years before Christ: `4713-01-01 BC` is the year -4712.
+
+use super::identity::write_number;
 
 /// Days in one era of the calendar: 400 years.
 const ERA_DAYS: i64 = 146_097;
@@ -101,6 +103,76 @@ pub(super) fn number(digits: &[u8]) -> Option<i64> {
     digits.iter().try_fold(0, |sum, digit| {
         digit.is_ascii_digit().then(|| sum * 10 + i64::from(digit - b'0'))
     })
+}
+
+/// Writes `2024-02-29T23:59:59.123456Z` for a moment in microseconds since 1970; whether its year has
+/// the four digits that RFC 3339 allows. Writes nothing when it has not.
+pub(super) fn write_instant(micros: i64, out: &mut Vec<u8>) -> bool {
+    let date = Date::of_days(micros.div_euclid(DAY_MICROS));
+    let fine = (0..10_000).contains(&date.year);
+    if fine {
+        write_date(date, out);
+        out.push(b'T');
+        write_clock(micros.rem_euclid(DAY_MICROS), 6, out);
+        out.push(b'Z');
+    }
+    fine
+}
+
+/// Four digits at least; a sign past them, as ISO asks.
+pub(super) fn write_date(date: Date, out: &mut Vec<u8>) {
+    match date.year {
+        ..0 => out.push(b'-'),
+        10_000.. => out.push(b'+'),
+        _ => {}
+    }
+    let year = date.year.unsigned_abs();
+    for place in [1000, 100, 10] {
+        if year < place {
+            out.push(b'0');
+        }
+    }
+    write_number(year, out);
+    out.push(b'-');
+    write_two(date.month, out);
+    out.push(b'-');
+    write_two(date.day, out);
+}
+
+/// Writes `23:59:59.123456` with exactly `digits` fractional digits; with 0 as many as needed.
+pub(super) fn write_clock(micros: i64, digits: u8, out: &mut Vec<u8>) {
+    let seconds = micros / 1_000_000;
+    write_two(seconds / 3600, out);
+    out.push(b':');
+    write_two(seconds / 60 % 60, out);
+    out.push(b':');
+    write_two(seconds % 60, out);
+    let mut fraction = [b'0'; 6];
+    let mut rest = micros % 1_000_000;
+    for digit in fraction.iter_mut().rev() {
+        *digit = digit_of(rest % 10);
+        rest /= 10;
+    }
+    let used = fraction.iter().rposition(|digit| *digit != b'0').map_or(0, |last| last + 1);
+    write_fraction(fraction.get(..used).unwrap_or_default(), digits, out);
+}
+
+/// Writes a point and exactly `digits` digits; with 0 as many as there are.
+pub(super) fn write_fraction(fraction: &[u8], digits: u8, out: &mut Vec<u8>) {
+    let width = if digits == 0 { fraction.len() } else { usize::from(digits) };
+    if width > 0 {
+        out.push(b'.');
+        out.extend((0..width).map(|place| fraction.get(place).copied().unwrap_or(b'0')));
+    }
+}
+
+fn write_two(number: i64, out: &mut Vec<u8>) {
+    out.extend_from_slice(&[digit_of(number / 10), digit_of(number % 10)]);
+}
+
+fn digit_of(number: i64) -> u8 {
+    // At most 9 by the arithmetic of its callers.
+    b'0' + u8::try_from(number).unwrap_or(0)
 }
 
 #[cfg(test)]
