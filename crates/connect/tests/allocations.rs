@@ -6,7 +6,7 @@ use std::cell::Cell;
 use flowglass_connect::encode::Envelope;
 use flowglass_connect::stream::{Identity, Kind, Messages, Transaction};
 
-use crate::support::V::{self, Null, Same, T};
+use crate::support::V::{Null, Same, T};
 use crate::support::{Feed, column, encoder, relation, settings};
 
 thread_local! {
@@ -122,7 +122,7 @@ fn rows_of_every_type_are_written_without_allocating() {
 fn a_route_by_column_allocates_once_for_each_destination() {
     let table = relation(vec![column("tenant", Kind::Text, "text")], Vec::new());
     let names = ["a", "b", "c"];
-    let feed = (0..300).fold(Feed::of(&table), |feed, row| feed.insert(&[V::T(names[row % 3])]));
+    let feed = (0..300).fold(Feed::of(&table), |feed, row| feed.insert(&[T(names[row % 3])]));
     let batch = feed.batch();
     let mut by_tenant = settings(Envelope::Native);
     by_tenant.route = "to.{col:tenant}".to_owned();

@@ -20,7 +20,7 @@ pub struct Origin {
     /// The stream's name: the source of CloudEvents, and Debezium's `source.name` unless a
     /// `topic_prefix` is set.
     pub stream: Arc<str>,
-    /// The program and its version: Debezium's `source.version`.
+    /// The program and its version, such as `flowglass-0.1.0`: Debezium's `source.version`.
     pub version: Arc<str>,
     /// What Debezium's `ts_ms` is read from, once a batch.
     pub clock: Arc<dyn Clock>,
