@@ -87,7 +87,7 @@ impl Server {
             let snapshot = plan.snapshot.mode == SnapshotMode::Initial;
             let made = Slot::make(&mut self.wire, &plan.slot, snapshot).await?;
             let from = Position::after(made.point.saturating_sub(1));
-            return Ok(Located { from, made: Some(made) });
+            return Ok(Located { from, confirmed: made.point, made: Some(made) });
         };
         slot.fits(&plan.slot, plan.address.database())?;
         let from = from.cloned().unwrap_or_else(|| {
@@ -110,7 +110,7 @@ impl Server {
             )
             .hint("This is another server, or one restored from a backup. Take a new snapshot."));
         }
-        Ok(Located { from, made: None })
+        Ok(Located { from, confirmed: slot.confirmed.unwrap_or_default(), made: None })
     }
 
     /// Drops the slot that was made a moment ago and that nothing has been read from.
@@ -152,7 +152,7 @@ impl Server {
             clock,
             status_every,
             silence_max: SILENCE_MAX.max(self.patience * 3),
-            written: begin,
+            written: 0,
             told: 0,
             told_at: now,
             heard_at: now,
@@ -167,6 +167,8 @@ impl Server {
 pub(super) struct Located {
     /// The position that everything read will come after.
     pub(super) from: Position,
+    /// What the server was told to forget: everything before. Reading from later on confirms nothing.
+    pub(super) confirmed: u64,
     /// The slot that was made for it.
     pub(super) made: Option<Made>,
 }

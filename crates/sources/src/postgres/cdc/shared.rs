@@ -24,10 +24,10 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// Nothing before `begin` is needed.
-    pub(super) fn new(begin: u64) -> Self {
+    /// Everything before `confirmed` was confirmed earlier.
+    pub(super) fn new(confirmed: u64) -> Self {
         Self {
-            confirmed: AtomicU64::new(begin),
+            confirmed: AtomicU64::new(confirmed),
             moved: Notify::new(),
             closing: AtomicBool::new(false),
             ended: Notify::new(),

@@ -17,7 +17,6 @@ use super::publication::{Table, ensure, meant_tables};
 use super::reader::Reader;
 use super::shared::Shared;
 use super::side::Side;
-use super::slot::first_needed;
 use super::snapshot::{Initial, Place, Progress};
 use super::tend::{Wanted, everything};
 use super::watch::Watch;
@@ -99,7 +98,7 @@ impl StreamSource for Source {
             from.map(|from| begun.as_ref().map_or(from.clone(), |it| it.log_position(&from)));
         let (server, located) = self.reach(from.as_ref(), &clock).await?;
 
-        let shared = Arc::new(Shared::new(first_needed(&located.from)));
+        let shared = Arc::new(Shared::new(located.confirmed));
         let (chunks, taken) = mpsc::channel(WAITING_CHUNKS_MAX);
         let room = Arc::new(Semaphore::new(WAITING_KIB_MAX as usize));
         let out = Outlet { chunks, room, room_kib_max: WAITING_KIB_MAX };
