@@ -4,7 +4,7 @@ use flowglass_connect::stream::Position;
 use flowglass_model::ErrorClass;
 use flowglass_testkit::wait_for_async;
 
-use super::{Bench, PATIENCE, Stream, Taken, log_end, resume::drop_when_free, source};
+use super::{Bench, PATIENCE, Stream, Taken, log_end, resume::drop_when_free, server, source};
 
 const TABLE: &str = "CREATE TABLE t (a int PRIMARY KEY, b text)";
 
@@ -110,9 +110,11 @@ async fn a_quiet_stream_on_a_busy_server_lets_go_of_the_log() {
     let bench = Bench::new(&format!("{TABLE}; CREATE TABLE busy (a text)"), &["t"]).await;
     let mut stream = bench.open(None).await;
     let mut confirmed = 0;
-    for _ in 0..3 {
-        bench
-            .database
+    // The last of them is another database, of which the stream is told nothing at all.
+    let other = server().database().await;
+    other.execute("CREATE TABLE busy (a text)").await;
+    for database in [&bench.database, &bench.database, &other] {
+        database
             .execute(
                 "SET synchronous_commit = on; \
                  INSERT INTO busy SELECT repeat('x', 500) FROM generate_series(1, 2000)",

@@ -6,6 +6,7 @@ mod living;
 mod ops;
 mod resume;
 mod snapshot;
+mod speed;
 mod types;
 
 use std::path::PathBuf;

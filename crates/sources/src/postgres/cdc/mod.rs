@@ -22,6 +22,8 @@ mod decode;
 mod examine;
 mod follow;
 mod frame;
+#[doc(hidden)]
+pub mod fuzzing;
 mod kinds;
 mod link;
 mod message;

@@ -86,6 +86,11 @@ impl Shared {
     pub(super) fn head(&self) -> Head {
         let mut head = self.lock().clone();
         head.wire_bytes = self.wire_bytes.load(Ordering::Relaxed);
+        if head.snapshot.is_some() {
+            // Who waits until the stream has caught up waits for these rows first: the end of the
+            // log counts as said when they have been read.
+            head.seen_at = Duration::ZERO;
+        }
         head
     }
 
@@ -98,6 +103,16 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_end_counts_when_no_rows_are_left_to_be_read() {
+        let shared = Shared::new(0);
+        shared.set_snapshot(Some((0, 5)));
+        shared.seen_end(100, Duration::from_secs(1));
+        assert_eq!((shared.head().end, shared.head().seen_at), (99, Duration::ZERO));
+        shared.set_snapshot(None);
+        assert_eq!(shared.head().seen_at, Duration::from_secs(1));
+    }
 
     #[test]
     fn what_was_confirmed_is_never_taken_back() {

@@ -125,6 +125,7 @@ impl StreamSource for Source {
         let begin = match &located.made {
             Some(made) if made.snapshot.is_some() => {
                 let place = Place { plan: &plan, side: &side, clock: &clock };
+                shared.set_snapshot(Some((0, 0)));
                 match Initial::take(place, &tables, made, &mut tasks).await {
                     Ok(initial) => Begin::Snapshot(initial),
                     Err(fault) => {

@@ -30,6 +30,7 @@ impl Follower {
         let backfill = Backfill::new(Setting { plan, side, name }, wanted.progress);
         self.assembly.decoder.carry(Some(backfill.details()), true);
         self.rows_expected = wanted.rows_expected;
+        self.around.shared.set_snapshot(Some((backfill.rows_done(), wanted.rows_expected)));
         self.backfill = Some(Box::new(backfill));
     }
 

@@ -19,6 +19,10 @@ use crate::postgres::cdc::snapshot::{Common, Part, Progress, push_line, transact
 /// Keys that are read again at a time.
 const KEYS_MAX: usize = 500;
 
+/// So many keys are kept for a table; with more it is begun again, once its pages have been read and
+/// the log has caught up.
+const INCOMPLETE_MAX: usize = 200_000;
+
 /// A window that has to be read again so often is given up: the fault passes, and the next opening
 /// goes on where this one stopped.
 const TRIES_MAX: u32 = 100;
@@ -49,6 +53,8 @@ pub(in super::super) struct Backfill {
     touched: Touched,
     /// Keys of the present table whose rows came without their large values.
     incomplete: HashMap<Key, Vec<Vec<u8>>>,
+    /// There were too many of them.
+    overflowed: bool,
     /// Every page of the present table has been read; what is left are `incomplete`.
     reads_keys: bool,
     /// How many of them there were when the last window was ordered.
@@ -76,6 +82,7 @@ impl Backfill {
             progress,
             touched: Touched::default(),
             incomplete: HashMap::new(),
+            overflowed: false,
             reads_keys: false,
             left_before: 0,
             order: None,
@@ -172,6 +179,10 @@ impl Backfill {
         // Once every page has been read, every row has been told or is among them.
         if !self.reads_keys {
             self.incomplete.extend(incomplete);
+            if self.incomplete.len() > INCOMPLETE_MAX {
+                self.incomplete.clear();
+                self.overflowed = true;
+            }
         }
     }
 
@@ -257,7 +268,7 @@ impl Backfill {
         Ok(told.collect())
     }
 
-    /// The window is done; whether its table is too.
+    /// The window is done; whether its table is too, or is begun again.
     fn advance(&mut self, order: &Order, table: u32, stopped: Option<(u32, u16)>) -> bool {
         let table_done = match (&order.what, stopped) {
             (What::Run(..), Some(place)) => {
@@ -279,6 +290,13 @@ impl Backfill {
             }
             (What::Keys(..), Some(_)) => return false,
         };
+        if table_done && self.overflowed {
+            if let Some((part, _)) = self.part() {
+                self.progress.begin_table_again(part);
+            }
+            self.forget_table();
+            return true;
+        }
         if table_done && !self.incomplete.is_empty() {
             self.reads_keys = true;
             return false;
@@ -292,6 +310,7 @@ impl Backfill {
 
     fn forget_table(&mut self) {
         self.incomplete.clear();
+        self.overflowed = false;
         self.reads_keys = false;
     }
 
