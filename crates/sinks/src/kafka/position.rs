@@ -3,7 +3,8 @@
 //!
 //! Reading must end at the true end, and soon. A reader of committed records sees nothing behind the
 //! first transaction that is open, which may be that of another stream: so it waits until the last
-//! stable offset has reached the end of the log as it was. The newest record of a key is nearly
+//! stable offset has reached the end of the log as it was, unless nothing of ours is behind it, which
+//! a reader of all records can tell. The newest record of a key is nearly
 //! always among the last ones: so it looks there first, and further back only when it has to.
 
 use std::time::Duration;
@@ -89,29 +90,19 @@ pub(super) fn open(settings: &Settings, isolation: &str) -> Result<BaseConsumer,
 pub(super) fn read(settings: &Settings, timer: &Timer) -> Result<Option<Position>, Fault> {
     // A neighbour's transaction is given up by the broker after twice the timeout.
     let deadline = timer.after(settings.timeout * 3);
-    let topic = settings.config.positions_topic.as_str();
-    let end = watermarks(&open(settings, "read_uncommitted")?, settings, timer)?.1;
-    let consumer = open(settings, "read_committed")?;
-    let (low, stable) = loop {
-        let (low, stable) = watermarks(&consumer, settings, timer)?;
-        if stable >= end {
-            break (low, stable);
+    let all = open(settings, "read_uncommitted")?;
+    let committed = open(settings, "read_committed")?;
+    let end = watermarks(&all, settings, timer)?.1;
+    let among_all = Looking { consumer: &all, settings, timer, deadline };
+    let among_committed = Looking { consumer: &committed, ..among_all };
+    let mut stable = among_committed.wait_for(end, &among_all)?;
+    let (low, mut window) = (watermarks(&committed, settings, timer)?.0, WINDOW);
+    while stable > low {
+        let from = (stable - window).max(low);
+        if let Some(json) = among_committed.through(from, stable)? {
+            return among_committed.position_from(&json).map(Some);
         }
-        if timer.is_past(deadline) {
-            let what = format!("a transaction that is open hides the positions in `{topic}`");
-            return Err(Fault::new(ErrorClass::Timeout, what)
-                .hint("Look for a producer that hangs: `kafka-transactions.sh find-hanging`."));
-        }
-        std::thread::sleep(LOOK_AGAIN_AFTER);
-    };
-    let (mut until, mut window) = (stable, WINDOW);
-    while until > low {
-        let from = (until - window).max(low);
-        let looked = Looking { consumer: &consumer, settings, timer, deadline };
-        if let Some(position) = looked.through(from, until)? {
-            return Ok(Some(position));
-        }
-        until = from;
+        stable = from;
         window *= 8;
     }
     Ok(None)
@@ -140,6 +131,7 @@ fn watermarks(
     }
 }
 
+#[derive(Clone, Copy)]
 struct Looking<'a> {
     consumer: &'a BaseConsumer,
     settings: &'a Settings,
@@ -148,8 +140,34 @@ struct Looking<'a> {
 }
 
 impl Looking<'_> {
-    /// The last position of ours from one offset up to another.
-    fn through(&self, from: i64, until: i64) -> Result<Option<Position>, Fault> {
+    /// Waits until committed records are seen up to `end`, or until nothing of ours is hidden; up to
+    /// where they are seen then.
+    fn wait_for(&self, end: i64, among_all: &Self) -> Result<i64, Fault> {
+        let mut looked_at = None;
+        loop {
+            let (_, stable) = watermarks(self.consumer, self.settings, self.timer)?;
+            if stable >= end {
+                return Ok(stable);
+            }
+            if looked_at != Some(stable) {
+                looked_at = Some(stable);
+                if among_all.through(stable, end)?.is_none() {
+                    return Ok(stable);
+                }
+            }
+            if self.timer.is_past(self.deadline) {
+                let topic = &self.settings.config.positions_topic;
+                let what = format!("a transaction that is open hides our positions in `{topic}`");
+                return Err(Fault::new(ErrorClass::Timeout, what).hint(
+                    "Look for a producer that hangs: `kafka-transactions.sh find-hanging`.",
+                ));
+            }
+            std::thread::sleep(LOOK_AGAIN_AFTER);
+        }
+    }
+
+    /// The last position of ours from one offset up to another, as it is written.
+    fn through(&self, from: i64, until: i64) -> Result<Option<Vec<u8>>, Fault> {
         let topic = &self.settings.config.positions_topic;
         let doing = || format!("reading positions from `{topic}`");
         let mut list = TopicPartitionList::new();
@@ -180,7 +198,7 @@ impl Looking<'_> {
                 None => {}
             }
         }
-        found.map(|json| self.position_from(&json)).transpose()
+        Ok(found)
     }
 
     fn position_from(&self, json: &[u8]) -> Result<Position, Fault> {

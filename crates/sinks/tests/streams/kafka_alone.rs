@@ -2,6 +2,7 @@
 //! that is killed, neighbours among the positions.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use flowglass_connect::Fault;
 use flowglass_connect::stream::{Delivery, StreamSink, StreamSinkConnector};
@@ -9,6 +10,8 @@ use flowglass_model::ErrorClass;
 use flowglass_sinks::kafka::Connector;
 use flowglass_testkit::stream_sinks::{Progress, feed, pump};
 use flowglass_testkit::{KAFKA_PASSWORD, KAFKA_USER, Kafka, KafkaSettings};
+use rdkafka::ClientConfig;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use serde_json::{Value, json};
 
 use super::kafka::broker;
@@ -229,6 +232,32 @@ async fn positions_of_many_streams_do_not_hide_each_other() {
         let kept = writer.committed().await.unwrap();
         assert_eq!(kept.as_ref(), Some(feed(last, "").batch.position()));
     }
+}
+
+#[tokio::test]
+async fn a_neighbours_open_transaction_does_not_hide_our_position() {
+    let positions = fresh("positions");
+    let config = json!({
+        "id": "a", "brokers": broker().brokers(), "exactly_once": true,
+        "positions_topic": positions, "timeout_seconds": 60,
+    });
+    let quiet = sink(&fresh("quiet"), config).unwrap();
+    deliver(&quiet, (0, 2), "quiet").await.unwrap();
+    let neighbour: BaseProducer = ClientConfig::new()
+        .set("bootstrap.servers", broker().brokers())
+        .set("transactional.id", fresh("neighbour"))
+        .create()
+        .unwrap();
+    let limit = Duration::from_secs(30);
+    neighbour.init_transactions(limit).unwrap();
+    neighbour.begin_transaction().unwrap();
+    neighbour.send(BaseRecord::to(&positions).partition(0).key("other").payload("{}")).unwrap();
+    neighbour.flush(limit).unwrap();
+    // It stays open for a minute; nobody waits for that.
+    let opened = tokio::time::timeout(Duration::from_secs(20), quiet.open()).await;
+    let kept = opened.unwrap().unwrap().committed().await.unwrap();
+    assert_eq!(kept.as_ref(), Some(feed(1, "").batch.position()));
+    neighbour.abort_transaction(limit).unwrap();
 }
 
 #[tokio::test]
