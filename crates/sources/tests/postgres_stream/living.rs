@@ -2,7 +2,7 @@
 
 use flowglass_connect::stream::Position;
 use flowglass_model::ErrorClass;
-use flowglass_testkit::wait_for_async;
+use flowglass_testkit::{Proxy, wait_for_async};
 
 use super::{Bench, PATIENCE, Stream, Taken, log_end, resume::drop_when_free, server, source};
 
@@ -61,6 +61,46 @@ async fn a_connection_that_breaks_inside_a_transaction_goes_on_inside_it() {
     let expected = (1..=200_000).map(|n| n.to_string());
     assert!(expected.eq(taken.iter().map(|it| it.after.as_ref().unwrap()[0].clone())));
     assert!(taken.iter().zip(1..).all(|(it, row)| it.position.rows == row));
+}
+
+#[tokio::test]
+async fn a_network_that_breaks_again_and_again_loses_and_doubles_nothing() {
+    let bench = Bench::new(TABLE, &["t"]).await;
+    let proxy = Proxy::before(server().port());
+    let dsn = bench
+        .database
+        .dsn()
+        .replace(&format!(":{}/", server().port()), &format!(":{}/", proxy.port()));
+    let source = source(&bench.database, &["t"], &serde_json::json!({ "dsn": dsn })).unwrap();
+    let bench = Bench { source, ..bench };
+    let mut stream = bench.open(None).await;
+    let mut keys: Vec<u32> = Vec::new();
+    for round in 0..8_usize {
+        let first = round * 5000 + 1;
+        // One large transaction and some of a single row.
+        let mut sql = format!(
+            "INSERT INTO t SELECT n, repeat('x', 100) FROM generate_series({first}, {first} + 4989) n;"
+        );
+        for key in first + 4990..first + 5000 {
+            sql.push_str(&format!("COMMIT; BEGIN; INSERT INTO t VALUES ({key}, 'x');"));
+        }
+        bench.database.execute(&format!("BEGIN; {sql} COMMIT")).await;
+        // Cut after a part of it was read, another part each time.
+        while keys.len() < first + round * 600 {
+            keys.extend(keys_of(&stream.more().await));
+        }
+        proxy.cut();
+    }
+    while keys.len() < 40_000 {
+        keys.extend(keys_of(&stream.more().await));
+    }
+    assert!(keys.into_iter().eq(1..=40_000));
+    assert!(stream.reader.head().reconnects >= 1);
+}
+
+fn keys_of(changes: &[Taken]) -> Vec<u32> {
+    let keys = changes.iter().filter_map(|it| it.after.as_ref()?.first()?.parse().ok());
+    keys.collect()
 }
 
 #[tokio::test]

@@ -92,7 +92,9 @@ async fn drains_a_backlog() {
             hash = hashes.fold(hash, u64::wrapping_add);
         }
         tell("flowglass", clock.monotonic() - began, cpu_seconds(false) - cpu);
-        println!("  {chunks} chunks, sum {hash:x}");
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+        println!("  {chunks} chunks, sum {hash:x}, {peak}");
         stream.reader.close().await;
         database.execute("SELECT pg_drop_replication_slot('our_slot')").await;
     }

@@ -28,8 +28,9 @@ const STATUS_EVERY_MAX: Duration = Duration::from_secs(1);
 /// A confirmed position is told no more often than this.
 const CONFIRM_EVERY: Duration = Duration::from_millis(100);
 
-/// A server that has said nothing for this long, though asked every second, is gone.
-const SILENCE_MAX: Duration = Duration::from_secs(120);
+/// A server that has said nothing for this long, though asked every second, is gone; unless its own
+/// patience is longer, for it hears nobody while it decodes one long transaction.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
 
 /// How long a server may take to hear that we take no more.
 const FAREWELL_WITHIN: Duration = Duration::from_secs(2);
@@ -151,7 +152,7 @@ impl Server {
             shared,
             clock,
             status_every,
-            silence_max: SILENCE_MAX.max(self.patience * 3),
+            silence_max: SILENCE_MAX.max(self.patience * 2),
             written: 0,
             told: 0,
             told_at: now,
