@@ -202,7 +202,6 @@ impl Link {
     /// The server says that it has sent everything before `end`.
     pub(super) fn heard_end(&mut self, end: u64) {
         self.written = self.written.max(end);
-        self.shared.seen_end(end, self.heard_at);
     }
 
     /// Adds what the socket has to the buffer, without waiting. Whether there was anything.

@@ -15,8 +15,9 @@ use super::shared::Shared;
 use super::side::Side;
 use super::slot::lsn;
 
-/// How often the slot's figures are looked at.
-const FIGURES_EVERY: Duration = Duration::from_secs(5);
+/// How often the slot's figures are looked at. The log's end is told one look late: by then a stream
+/// that keeps up has passed it, and does not seem to be behind because others write.
+const FIGURES_EVERY: Duration = Duration::from_secs(2);
 
 /// What our messages in the log are marked with.
 pub(super) const HEARTBEAT: &str = "flowglass.heartbeat";
@@ -41,7 +42,8 @@ impl Watch {
     /// stream's to notice.
     pub(super) async fn run(self) {
         let mut heartbeat = (!self.plan.heartbeat.is_zero()).then_some(self.plan.heartbeat);
-        let mut beaten_at: Option<Duration> = None;
+        let (mut beaten_at, mut looked_at) = (None::<Duration>, None::<Duration>);
+        let mut end = None;
         loop {
             let now = self.clock.monotonic();
             if let Some(every) = heartbeat
@@ -52,7 +54,10 @@ impl Watch {
                     heartbeat = None;
                 }
             }
-            self.look().await;
+            if looked_at.is_none_or(|at| now.saturating_sub(at) >= FIGURES_EVERY) {
+                looked_at = Some(now);
+                self.look(&mut end).await;
+            }
             tokio::time::sleep(heartbeat.map_or(FIGURES_EVERY, |it| it.min(FIGURES_EVERY))).await;
         }
     }
@@ -63,12 +68,14 @@ impl Watch {
         self.side.run("writing the heartbeat", &sql).await.map_err(|fault| fault.class())
     }
 
-    async fn look(&self) {
+    /// Tells the end that the look before has found; the first one its own.
+    async fn look(&self, before: &mut Option<u64>) {
         let looked = self.side.query("looking at the slot", FIGURES, &[&self.plan.slot]).await;
         let Ok(rows) = looked else { return };
         let Some(row) = rows.first() else { return };
         if let Some(end) = row.get::<_, Option<&str>>(0).and_then(lsn) {
-            self.shared.seen_end(end, self.clock.monotonic());
+            let told = before.replace(end).unwrap_or(end);
+            self.shared.seen_end(told, self.clock.monotonic());
         }
         let retained: Option<i64> = row.get(1);
         self.shared.set_retained(retained.and_then(|it| u64::try_from(it).ok()));
