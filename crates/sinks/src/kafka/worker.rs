@@ -39,6 +39,9 @@ const REACH_WITHIN_MAX: Duration = Duration::from_secs(10);
 /// Batches that share a transaction when they are there: the next ones come in while it commits.
 const BATCHES_IN_TRANSACTION_MAX: usize = BATCHES_IN_FLIGHT_MAX / 2;
 
+/// A commit that takes longer is asked for again, unless nobody waits for it any more.
+const COMMIT_ASKED_EVERY: Duration = Duration::from_secs(1);
+
 const ABORT_WITHIN: Duration = Duration::from_secs(2);
 
 type Say = Sender<Result<Acknowledged, Fault>>;
@@ -226,7 +229,7 @@ impl Worker {
             };
             let begun = self.producer.begin_transaction();
             begun.map_err(|error| self.fatal_or(fault("beginning a transaction", error)))?;
-            match self.transaction(first, orders) {
+            match self.transaction(first, orders, say) {
                 Ok(flights) => {
                     for flight in flights {
                         acknowledge(flight, self.producer.context(), say);
@@ -248,6 +251,7 @@ impl Worker {
         &mut self,
         first: Delivery,
         orders: &Receiver<Delivery>,
+        say: &Say,
     ) -> Result<Vec<Flight>, Fault> {
         let mut flights = Vec::with_capacity(BATCHES_IN_TRANSACTION_MAX);
         let mut next = Some(first);
@@ -260,9 +264,9 @@ impl Worker {
         if let Some(last) = flights.last() {
             self.send_position(&last.delivery)?;
         }
-        self.drain()?;
+        self.drain(say)?;
         self.judge_transaction(&flights)?;
-        self.commit()?;
+        self.commit(say)?;
         Ok(flights)
     }
 
@@ -320,7 +324,7 @@ impl Worker {
         }
     }
 
-    fn drain(&self) -> Result<(), Fault> {
+    fn drain(&self, say: &Say) -> Result<(), Fault> {
         let deadline = self.timer.after(self.settings.timeout * 2);
         // After the first failure librdkafka sends nothing more of a transaction.
         while self.producer.in_flight_count() > 0 && !self.producer.context().has_failed() {
@@ -328,15 +332,20 @@ impl Worker {
             if self.timer.is_past(deadline) {
                 return Err(Fault::new(ErrorClass::Timeout, "waiting for the records of a batch"));
             }
+            if say.is_closed() {
+                return Err(dropped());
+            }
         }
         Ok(())
     }
 
-    fn commit(&self) -> Result<(), Fault> {
+    fn commit(&self, say: &Say) -> Result<(), Fault> {
         let deadline = self.timer.after(self.settings.timeout);
         loop {
-            match self.producer.commit_transaction(self.settings.timeout) {
+            match self.producer.commit_transaction(COMMIT_ASKED_EVERY) {
                 Ok(()) => return Ok(()),
+                Err(_) if say.is_closed() => return Err(dropped()),
+                // Asking again goes on with the same commit.
                 Err(KafkaError::Transaction(error))
                     if error.is_retriable() && !self.timer.is_past(deadline) => {}
                 Err(error) => return Err(self.fatal_or(fault("committing a batch", error))),
@@ -384,6 +393,12 @@ impl Worker {
         }
         Ok(())
     }
+}
+
+/// The engine has dropped the writer: what is open is given up, so that a new writer finds nobody
+/// who still works on it.
+fn dropped() -> Fault {
+    Fault::new(ErrorClass::Cancelled, "the kafka sink was dropped")
 }
 
 fn producer(settings: &Settings, alone: bool) -> Result<BaseProducer<Tracker>, Fault> {
