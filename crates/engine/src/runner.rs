@@ -446,8 +446,19 @@ impl<'a> PipelineRun<'a> {
         self.recorder.transition(&scope, Entity::Pipeline, cancelling, |_| {}).await
     }
 
+    fn all_complete(&self) -> bool {
+        let pipeline = &self.pipeline.id;
+        self.recorder.with_snapshot(|snapshot| {
+            let ours = snapshot.pipelines.iter().filter(|it| it.pipeline_id == *pipeline);
+            let mut nodes = ours.flat_map(|it| &it.nodes);
+            nodes.all(|node| node.times.state == Some(State::Complete))
+        })
+    }
+
     async fn finish(&self, since: Duration) -> Result<PipelineEnd, RecordError> {
-        let (state, reason) = match (&self.failed, self.stop.cause(), self.warned) {
+        // Asked to stop, and yet every node has done its work: a stream that stops in order has.
+        let stopped = self.stop.cause().filter(|_| !self.all_complete());
+        let (state, reason) = match (&self.failed, stopped, self.warned) {
             (_, Some(cause), _) => (State::Failed, cause.reason()),
             (Some(error), None, _) if error.class == ErrorClass::Check => {
                 (State::Failed, Reason::Check)
@@ -456,9 +467,8 @@ impl<'a> PipelineRun<'a> {
             (None, None, true) => (State::Complete, Reason::Warning),
             (None, None, false) => (State::Complete, Reason::Ok),
         };
-        // Asked to stop when all was done but the last word: failed, and it says why.
-        let stopped = || self.stop.cause().map(StopCause::error);
-        let error = self.failed.clone().or_else(stopped).filter(|_| state == State::Failed);
+        let why = || stopped.map(StopCause::error);
+        let error = self.failed.clone().or_else(why).filter(|_| state == State::Failed);
         let seconds = self.recorder.monotonic().saturating_sub(since).as_secs_f64();
         self.recorder
             .transition(&self.scope, Entity::Pipeline, (state, reason), |it| {

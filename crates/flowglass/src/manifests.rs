@@ -49,6 +49,7 @@ impl Lookup for Surrounding {
 /// What manifests may say in this build.
 pub(crate) fn vocabulary(registry: &Registry) -> Vocabulary {
     Vocabulary::new(registry.source_schemas(), registry.target_schemas())
+        .with_streams(registry.stream_source_schemas(), registry.stream_sink_schemas())
 }
 
 /// Reads and checks the files. `missing` says how grave an unset variable is.

@@ -20,6 +20,14 @@ pub(crate) fn registry() -> Registry {
     registry.add_target(Box::new(flowglass_sinks::parquet::Connector));
     registry.add_target(Box::new(flowglass_sinks::postgres::Connector));
     registry.add_target(Box::new(flowglass_sinks::sqlite::Connector));
+    registry.add_stream_source(Box::new(flowglass_sources::generator::Connector));
+    registry.add_stream_source(Box::new(flowglass_sources::postgres::cdc::StreamConnector));
+    registry.add_stream_sink(Box::new(flowglass_sinks::kafka::Connector));
+    registry.add_stream_sink(Box::new(flowglass_sinks::null::Connector));
+    registry.add_stream_sink(Box::new(flowglass_sinks::redis::Connector));
+    registry.add_stream_sink(Box::new(flowglass_sinks::stdout::Connector::new(Box::new(
+        std::io::stdout(),
+    ))));
     registry.add_engine(Arc::new(flowglass_query::DataFusion::new(QUERY_MEMORY_MAX_BYTES)));
     registry
 }

@@ -47,7 +47,7 @@ pub(crate) async fn stoppable<T, F: Future<Output = T>>(
         if ASKED.swap(true, Ordering::Relaxed) {
             console::leave(Exit::Interrupted);
         }
-        console::say("stopping: commands are asked to end; once more ends them at once");
+        console::say("stopping: what runs is asked to end in order; once more ends it at once");
         stop.ask(StopCause::Cancelled);
     }
 }

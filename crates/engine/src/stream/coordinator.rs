@@ -4,26 +4,24 @@
 //! holds is lost when a sink is away: lanes keep their batches, queues fill, reading stops, and the
 //! source keeps the rest.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use flowglass_connect::encode::{Encoder, Origin};
-use flowglass_connect::stream::{
-    Checkpoint, Chunk, Guarantee, Position, StreamBatch, StreamReader, Takes,
-};
+use flowglass_connect::stream::{Chunk, Position, StreamBatch, StreamReader, Takes};
 use flowglass_connect::{Fault, Tasks};
 use flowglass_model::{ErrorClass, Policy};
 use tokio::sync::{mpsc, watch};
 
 use super::batcher::{Batcher, Trigger};
 use super::begin::begin;
-use super::job::{SinkStatus, Status, StreamJob, Until};
+use super::job::{Status, StreamJob, Until};
 use super::lane::{self, Handed, Lane, Report, Reports, Settled};
-use super::ledger::{ByTable, SinkLedger, Sum, read_of};
+use super::ledger::{ByTable, Sum, read_of};
 use super::letters::{LetterTotals, Letters};
 use super::meters::{Meters, StageOf};
 use super::policy::{CommitPolicy, SinkPosition};
+use super::seat::Seat;
 use super::trim::trim;
 use super::watcher::Watcher;
 use crate::stop::Stop;
@@ -39,29 +37,6 @@ const BACKOFF: Duration = Duration::from_millis(200);
 
 /// The longest wait.
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
-
-/// A sink as the coordinator sees it.
-struct Seat {
-    id: String,
-    required: bool,
-    guarantee: Guarantee,
-    /// `None` once nothing more will be handed over.
-    orders: Option<mpsc::Sender<Handed>>,
-    /// What was handed over and is not settled, in order.
-    in_flight: VecDeque<(u64, ByTable<Sum>)>,
-    numbered: u64,
-    /// Behind what the sink has said it keeps.
-    position: Option<Position>,
-    /// Behind what is kept as its checkpoint.
-    saved: Option<Position>,
-    ledger: SinkLedger,
-    delivered: u64,
-    bytes: u64,
-    trouble: Option<String>,
-    /// How often in a row it could not be used.
-    attempts: u32,
-    ended: bool,
-}
 
 /// Runs a stream until it has done what it was started for, is asked to stop, or fails. Whatever it
 /// comes to, and also when this is dropped half-way: what the sinks have acknowledged is safe, and the
@@ -139,22 +114,7 @@ impl<'a> Coordinator<'a> {
                 reports: Reports { lane: index, send: tell.clone() },
             };
             lanes.spawn("stream-lane", lane::run(lane));
-            seats.push(Seat {
-                ledger: SinkLedger::new(id.clone()),
-                id,
-                required: sink.required,
-                guarantee: sink.sink.guarantee(),
-                orders: Some(orders),
-                in_flight: VecDeque::new(),
-                numbered: 0,
-                position: None,
-                saved: None,
-                delivered: 0,
-                bytes: 0,
-                trouble: None,
-                attempts: 0,
-                ended: false,
-            });
+            seats.push(Seat::new(id, sink, orders));
         }
         let ids: Vec<_> = job.sinks.iter().map(|it| it.sink.id()).collect();
         let meters =
@@ -448,15 +408,7 @@ impl<'a> Coordinator<'a> {
     }
 
     fn positions(&self) -> Vec<SinkPosition> {
-        let of = |seat: &Seat| SinkPosition {
-            required: seat.required,
-            position: match seat.guarantee {
-                Guarantee::ExactlyOnce => seat.position.clone(),
-                // Only what is kept may be forgotten by the source.
-                Guarantee::AtLeastOnce => seat.saved.clone(),
-            },
-        };
-        self.seats.iter().map(of).collect()
+        self.seats.iter().map(Seat::stands).collect()
     }
 
     fn confirm(&mut self) {
@@ -477,12 +429,8 @@ impl<'a> Coordinator<'a> {
     /// Keeps the positions that have moved: for sinks that cannot keep theirs, and for people.
     async fn keep_positions(&mut self) -> Result<(), Fault> {
         let at = self.job.clock.now();
-        let checkpoint = |seat: &Seat| {
-            let position = seat.position.clone().filter(|it| Some(it) != seat.saved.as_ref())?;
-            let (stream, sink) = (self.job.name.clone(), seat.id.clone());
-            Some(Checkpoint { stream, sink, position, rows: seat.delivered, at })
-        };
-        let moved: Vec<_> = self.seats.iter().filter_map(checkpoint).collect();
+        let name = &self.job.name;
+        let moved: Vec<_> = self.seats.iter().filter_map(|it| it.checkpoint(name, at)).collect();
         if moved.is_empty() {
             return Ok(());
         }
@@ -561,7 +509,7 @@ impl<'a> Coordinator<'a> {
         let seen = self.watcher.look(now, self.job.clock.now(), self.handed.as_ref(), busy);
         self.meters.lag.set(seen.lag.as_secs_f64());
         self.meters.idle.set(seen.idle.as_secs_f64());
-        let sinks: Vec<_> = self.seats.iter().map(sink_status).collect();
+        let sinks: Vec<_> = self.seats.iter().map(Seat::status).collect();
         for (lane, sink) in sinks.iter().enumerate() {
             self.meters.queue(lane, sink.in_flight_batches);
         }
@@ -606,18 +554,6 @@ fn origin(job: &StreamJob) -> Origin {
         stream: job.name.as_str().into(),
         version: env!("CARGO_PKG_VERSION").into(),
         clock: Arc::clone(&job.clock),
-    }
-}
-
-fn sink_status(seat: &Seat) -> SinkStatus {
-    SinkStatus {
-        id: seat.id.clone(),
-        position: seat.position.clone(),
-        delivered: seat.delivered,
-        bytes: seat.bytes,
-        in_flight_batches: seat.in_flight.len(),
-        trouble: seat.trouble.clone(),
-        attempts: seat.attempts,
     }
 }
 

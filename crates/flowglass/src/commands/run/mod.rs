@@ -5,6 +5,7 @@ mod live;
 mod params;
 mod resume;
 mod start;
+mod streams;
 mod summary;
 
 use std::collections::BTreeSet;
@@ -12,8 +13,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use flowglass_connect::Registry;
+use flowglass_engine::stream::Until;
 use flowglass_engine::{BuildContext, BuiltPipeline, Resumed, RunJob, build, new_run_id};
-use flowglass_manifest::{Plan, Severity};
+use flowglass_manifest::{Plan, Severity, StreamPlan};
 use flowglass_model::{Reason, Redactor, RunId, RunReport, State};
 
 use crate::console;
@@ -35,13 +37,14 @@ pub(crate) enum Format {
     Ndjson,
 }
 
-/// Run workflows to their end.
+/// Run workflows to their end, and streams until they are stopped.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     flowglass run examples/orders/pipeline.yaml\n  \
     flowglass run pipeline.yaml --select load_orders+ --param day=2026-11-21\n  \
     flowglass run pipeline.yaml --format json > report.json\n  \
-    flowglass run --resume latest\n\n\
+    flowglass run --resume latest\n  \
+    flowglass run stream.yaml --until caught-up\n\n\
     Exit codes: 0 complete, 1 failed, 2 bad usage or manifest, 130 interrupted.")]
 pub(crate) struct RunArgs {
     #[command(flatten)]
@@ -55,6 +58,10 @@ pub(crate) struct RunArgs {
     /// FILE, the manifests that it was started with; with its parameters, but for secret ones.
     #[arg(long, value_name = "RUN")]
     resume: Option<String>,
+    /// How long streams run: `stopped` (until Ctrl-C or SIGTERM), `caught-up` (until everything that
+    /// the source holds now is delivered), or a position such as `0/16B3748`.
+    #[arg(long, value_name = "WHEN", default_value = "stopped", value_parser = streams::parse_until)]
+    until: Until,
     /// Write the evidence (events, report, snapshot, logs, metrics, checksums) here at the end.
     #[arg(long, value_name = "DIR")]
     output_dir: Option<PathBuf>,
@@ -72,7 +79,7 @@ pub(crate) async fn run(mut args: RunArgs) -> anyhow::Result<Exit> {
     // What cannot be used is refused before a store is made for it.
     let mut plans = match args.resume {
         None => planned(&args, &registry)?,
-        Some(_) => Some(Vec::new()),
+        Some(_) => Some(Planned::default()),
     };
     if plans.is_none() {
         return Ok(Exit::Usage);
@@ -93,12 +100,12 @@ pub(crate) async fn run(mut args: RunArgs) -> anyhow::Result<Exit> {
     };
     let Some(plans) = plans else { return Ok(Exit::Usage) };
     if let Some(resumed) = &resumed {
-        resume::compare(resumed, &plans);
+        resume::compare(resumed, &plans.workflows);
     }
     let run_id = new_run_id(session.clock.as_ref());
     let scratch = session.scratch(run_id)?;
     let mut pipelines = Vec::new();
-    for plan in &plans {
+    for plan in &plans.workflows {
         let done = resumed.as_ref().and_then(|it| it.known.done.get(plan.pipeline()));
         let context = BuildContext {
             registry: &registry,
@@ -118,38 +125,59 @@ pub(crate) async fn run(mut args: RunArgs) -> anyhow::Result<Exit> {
             }
         }
     }
+    for plan in &plans.streams {
+        let around = session.around(plan.base_dir(), scratch.path());
+        match streams::build(plan, &session, &registry, (around, args.until.clone())) {
+            Ok(stream) => pipelines.push(stream.pipeline),
+            Err(said) => {
+                console::say(&said);
+                return Ok(Exit::Usage);
+            }
+        }
+    }
     let job = job(&args, &plans, pipelines, run_id, resumed.map(|it| it.known));
     make(&args, &session, &plans, job).await
 }
 
+/// What the manifests say.
+#[derive(Debug, Default)]
+struct Planned {
+    workflows: Vec<Plan>,
+    streams: Vec<StreamPlan>,
+}
+
 /// The plans of the manifests, as far as they are selected; nothing when they cannot be used, which
 /// has been said then.
-fn planned(args: &RunArgs, registry: &Registry) -> anyhow::Result<Option<Vec<Plan>>> {
+fn planned(args: &RunArgs, registry: &Registry) -> anyhow::Result<Option<Planned>> {
     let loaded = check(&args.manifests, registry, Severity::Error)?;
     complain(&loaded.complaints);
     if loaded.has_errors() {
         return Ok(None);
     }
-    let plans = match &args.select {
+    let workflows = match &args.select {
         None => Ok(loaded.plans),
         Some(expression) => select(&loaded.plans, expression),
     };
-    let plans = plans.and_then(|plans| match plans.is_empty() {
-        true => Err("the manifest holds no pipeline".to_owned()),
-        false => Ok(plans),
+    let plans = workflows.and_then(|workflows| {
+        let streams = if args.select.is_some() { Vec::new() } else { loaded.streams };
+        match workflows.is_empty() && streams.is_empty() {
+            true => Err("the manifest holds no pipeline".to_owned()),
+            false => Ok(Planned { workflows, streams }),
+        }
     });
     Ok(plans.map_err(|said| refuse(&said)).ok())
 }
 
 fn job(
     args: &RunArgs,
-    plans: &[Plan],
+    plans: &Planned,
     pipelines: Vec<BuiltPipeline>,
     run_id: RunId,
     resumes: Option<Resumed>,
 ) -> RunJob {
     let mut attributes = header("cli");
-    let digests: Vec<_> = plans.iter().map(Plan::digest).collect();
+    let streams = plans.streams.iter().map(StreamPlan::digest);
+    let digests: Vec<_> = plans.workflows.iter().map(Plan::digest).chain(streams).collect();
     attributes.insert("manifest_digest".to_owned(), digests.join("\n"));
     let files =
         args.manifests.files.iter().map(|it| {
@@ -159,17 +187,19 @@ fn job(
     if let Some(selector) = &args.select {
         attributes.insert("selector".to_owned(), selector.clone());
     }
-    params::keep(&args.manifests.params, plans, &mut attributes);
+    params::keep(&args.manifests.params, &plans.workflows, &mut attributes);
     RunJob { run_id, pipelines, attributes, traceparent: traceparent(), resumes }
 }
 
 async fn make(
     args: &RunArgs,
     session: &Session,
-    plans: &[Plan],
+    plans: &Planned,
     job: RunJob,
 ) -> anyhow::Result<Exit> {
-    let secrets = plans.iter().flat_map(|it| it.secrets().expose());
+    let secrets = plans.workflows.iter().map(Plan::secrets);
+    let secrets = secrets.chain(plans.streams.iter().map(StreamPlan::secrets));
+    let secrets = secrets.flat_map(flowglass_manifest::Secrets::expose);
     let mut history = session.history(Redactor::new(secrets));
     let view = match args.format {
         Format::Ndjson => {
@@ -193,12 +223,21 @@ async fn make(
         console::say(&format!("error: {error:#}"));
         return Ok(Exit::Failed);
     }
-    tell(args, session, &report)
+    tell(args, session, &report, plans)
 }
 
-fn tell(args: &RunArgs, session: &Session, report: &RunReport) -> anyhow::Result<Exit> {
+fn tell(
+    args: &RunArgs,
+    session: &Session,
+    report: &RunReport,
+    plans: &Planned,
+) -> anyhow::Result<Exit> {
     match args.format {
         Format::Json => console::out(&format!("{}\n", serde_json::to_string_pretty(report)?))?,
+        // Where a stream writes its rows to standard output, nothing else is written there.
+        Format::Text if plans.streams.iter().any(streams::writes_to_stdout) => {
+            console::say(summary::render(report, args.store.path()).trim_end());
+        }
         Format::Text => console::out(&summary::render(report, args.store.path()))?,
         Format::Ndjson => {}
     }

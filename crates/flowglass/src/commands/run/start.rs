@@ -33,7 +33,7 @@ impl StoreArgs {
 
 /// An open store with a clock beside it.
 pub(crate) struct Session {
-    pub(crate) store: Store,
+    pub(crate) store: Arc<Store>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -47,7 +47,7 @@ impl Session {
     pub(crate) fn open(args: &StoreArgs) -> anyhow::Result<Self> {
         let clock = Arc::new(SystemClock::new());
         let store = Store::open(&args.store, &StoreOptions::default(), clock.as_ref())?;
-        Ok(Self { store, clock })
+        Ok(Self { store: Arc::new(store), clock })
     }
 
     /// A folder for this run's temporary files, gone at its end. Folders of killed runs that are
