@@ -39,6 +39,11 @@ pub trait StreamSource: Send + Sync {
     /// What it reads, without credentials.
     fn asset(&self) -> AssetRef;
 
+    /// After how long without a change it counts as idle, where the configuration says so.
+    fn idle_after(&self) -> Option<std::time::Duration> {
+        None
+    }
+
     /// Looks at everything that has to be right before it can be opened.
     ///
     /// # Errors

@@ -131,6 +131,7 @@ pub(super) struct Plan {
     pub(super) publication: String,
     pub(super) snapshot: SnapshotSettings,
     pub(super) heartbeat: Duration,
+    pub(super) idle_after: Duration,
 }
 
 impl fmt::Debug for Plan {
@@ -164,6 +165,7 @@ impl Plan {
             publication,
             snapshot: config.snapshot.clone(),
             heartbeat: config.heartbeat.duration(),
+            idle_after: config.idle_after.duration(),
         })
     }
 }

@@ -78,6 +78,10 @@ impl StreamSource for Source {
         AssetRef::new(self.plan.address.namespace(), self.plan.address.database())
     }
 
+    fn idle_after(&self) -> Option<Duration> {
+        Some(self.plan.idle_after)
+    }
+
     async fn examine(&self) -> Result<Vec<Precondition>, Fault> {
         examine(&self.plan, &*self.clock).await
     }
