@@ -31,7 +31,11 @@ pub(crate) const ROOMS: &[Room] = &[
     room("sinks", &["model", "catalog", "connect", "clients"], &["testkit", "sources"]),
     room("store", &["model", "catalog", "connect"], &["testkit"]),
     // Its tests resume from a real log and ask a real query engine, and not fakes alone.
-    room("engine", &["model", "catalog", "manifest", "connect"], &["testkit", "store", "sources", "query"]),
+    room(
+        "engine",
+        &["model", "catalog", "manifest", "connect"],
+        &["testkit", "store", "sources", "query"],
+    ),
     room("telemetry", &["model", "catalog", "connect"], &["testkit"]),
     room(
         "server",

@@ -177,7 +177,7 @@ impl<'a> Coordinator<'a> {
             let waiting_since = self.now();
             tokio::select! {
                 biased;
-                report = self.reports.recv() => self.heard(report).await?,
+                report = self.reports.recv() => self.heard(report)?,
                 chunk = next_chunk(&mut self.reader), if !gathered && !self.ended => {
                     let waited = self.now().saturating_sub(waiting_since);
                     self.read(chunk, waited).await?;
@@ -208,7 +208,7 @@ impl<'a> Coordinator<'a> {
                         *slot = Some(position);
                     }
                 }
-                report => self.heard(Some((lane, report))).await?,
+                report => self.heard(Some((lane, report)))?,
             }
         }
         let sinks: Vec<_> = self.seats.iter().map(|it| (it.id.as_str(), it.guarantee)).collect();
@@ -321,7 +321,7 @@ impl<'a> Coordinator<'a> {
             let stop = self.stop;
             tokio::select! {
                 biased;
-                report = self.reports.recv() => self.heard(report).await?,
+                report = self.reports.recv() => self.heard(report)?,
                 place = orders.reserve_owned() => break place,
                 _ = stop.asked(), if !self.finishing => {
                     self.cut_short = true;
@@ -344,7 +344,7 @@ impl<'a> Coordinator<'a> {
     }
 
     /// Takes a lane's report.
-    async fn heard(&mut self, report: Option<(usize, Report)>) -> Result<(), Fault> {
+    fn heard(&mut self, report: Option<(usize, Report)>) -> Result<(), Fault> {
         let (lane, report) = report.ok_or_else(lanes_gone)?;
         match report {
             Report::Settled(settled) => self.settled(lane, &settled),
@@ -491,7 +491,7 @@ impl<'a> Coordinator<'a> {
         }
         while self.seats.iter().any(|it| !it.ended) {
             let report = self.reports.recv().await;
-            self.heard(report).await?;
+            self.heard(report)?;
         }
         Ok(())
     }
