@@ -144,7 +144,7 @@ pub(crate) const SPOKEN: &[Spoken] = &[
     spoken(&["parquet"], &["sources", "sinks"], "file formats belong to connectors"),
     spoken(
         &["arrow", "arrow-*"],
-        &["connect", "clients", "sources", "sinks", "engine"],
+        &["connect", "clients", "query", "sources", "sinks", "engine"],
         "a record batch is what moves; who does not move it has no business with it",
     ),
     spoken(

@@ -227,28 +227,6 @@ fn an_unfinished_transaction_is_cut_into_chunks_that_fit() {
     assert!(chunks.iter().all(|chunk| chunk.marks().is_empty()));
 }
 
-/// `cargo test --release -p flowglass-sources --no-default-features --features postgres --lib --
-/// --ignored --nocapture a_core`
-#[test]
-#[ignore = "means something only in a release build on a quiet machine"]
-#[expect(clippy::disallowed_methods, reason = "it measures the machine")]
-fn a_core_decodes_well_over_a_million_rows_a_second() {
-    const ROWS: u32 = 500_000;
-    let (text, json) = ("some customer".repeat(2), "x".repeat(150));
-    let mut wire = Wire::default().begin(100).relation(1);
-    for _ in 0..ROWS {
-        wire = wire.row(b'I', 1, &[(b'N', [Some(&text), Some(&json)])]);
-    }
-    for _ in 0..3 {
-        let began = std::time::Instant::now();
-        let mut assembly = Assembly::new(Position::after(0));
-        let pieces: Vec<&[u8]> = wire.0.chunks(1 << 18).collect();
-        let rows: usize = drive(&mut assembly, &pieces).unwrap().iter().map(Chunk::len).sum();
-        let took = began.elapsed().as_secs_f64();
-        println!("{rows} rows, {:.0} rows/s", f64::from(ROWS) / took);
-    }
-}
-
 proptest! {
     #[test]
     fn cutting_the_bytes_anywhere_changes_nothing(
