@@ -82,6 +82,7 @@ async fn drains_a_backlog() {
         let clock = SystemClock::new();
         let (began, cpu) = (clock.monotonic(), cpu_seconds(false));
         let mut stream = ours.open(None).await;
+        let opened = clock.monotonic() - began;
         let (mut rows, mut chunks, mut hash) = (0, 0, 0u64);
         while rows < ROWS {
             let chunk = stream.chunk().await.unwrap();
@@ -94,7 +95,7 @@ async fn drains_a_backlog() {
         tell("flowglass", clock.monotonic() - began, cpu_seconds(false) - cpu);
         let status = std::fs::read_to_string("/proc/self/status").unwrap();
         let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
-        println!("  {chunks} chunks, sum {hash:x}, {peak}");
+        println!("  opened in {opened:?}, {chunks} chunks, sum {hash:x}, {peak}");
         stream.reader.close().await;
         database.execute("SELECT pg_drop_replication_slot('our_slot')").await;
     }

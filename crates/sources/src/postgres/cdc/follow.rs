@@ -2,9 +2,9 @@
 //! connection breaks.
 //!
 //! How large a chunk becomes follows from the load. When the socket is empty, what there is goes
-//! out at once, unless something went out a moment ago: then the task looks away for that moment
-//! and lets the socket fill, for a server that sends every row by itself would otherwise wake us
-//! for every row.
+//! out at once, unless something went out a moment ago: then the task gathers for that moment, for
+//! a server sends every row by itself. It goes on reading meanwhile: looking away instead saves a
+//! third of our own time, and makes the server a fifth slower.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -188,8 +188,7 @@ impl Follower {
             if now >= due {
                 return self.hand_over(link).await;
             }
-            tokio::time::sleep(due - now).await;
-            return Ok(());
+            return link.gather(due - now, READ_BYTES_MIN).await;
         }
         self.hand_over(link).await?;
         let at_most = if self.assembly.unsaid().is_some() { MARK_EVERY } else { Duration::MAX };

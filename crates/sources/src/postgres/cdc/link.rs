@@ -225,6 +225,21 @@ impl Link {
         read.map_or(Ok(()), |read| self.received(read))
     }
 
+    /// Reads for so long, as long as the buffer has room for so many bytes.
+    pub(super) async fn gather(&mut self, within: Duration, room: usize) -> Result<(), Fault> {
+        // One timer for all reads: there is one for every row.
+        let mut over = std::pin::pin!(tokio::time::sleep(within));
+        while self.buffer().capacity() - self.buffer().len() >= room {
+            let read = tokio::select! {
+                biased;
+                read = self.wire.read() => read,
+                () = &mut over => break,
+            };
+            self.received(read)?;
+        }
+        Ok(())
+    }
+
     /// Waits for `work` while the server keeps hearing from us. The socket is not read meanwhile.
     pub(super) async fn meanwhile<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Fault> {
         let mut work = std::pin::pin!(work);
