@@ -82,16 +82,16 @@ fn delivered(folder: &Path) -> Vec<Delivered> {
     let manifest = std::fs::read(folder.join("_flowglass.s.a.json")).unwrap();
     let manifest: Value = serde_json::from_slice(&manifest).unwrap();
     let mut found = Vec::new();
-    for (destination, current) in manifest["files"].as_object().unwrap() {
-        let number = current["number"].as_u64().unwrap();
+    for (destination, current) in manifest.get("files").unwrap().as_object().unwrap() {
+        let number = current.get("number").unwrap().as_u64().unwrap();
         for closed in 1..number {
             let path = folder.join(destination).join(format!("{closed:08}.jsonl"));
             read(destination, &std::fs::read(path).unwrap(), &mut found);
         }
-        let bytes = usize::try_from(current["bytes"].as_u64().unwrap()).unwrap();
+        let bytes = usize::try_from(current.get("bytes").unwrap().as_u64().unwrap()).unwrap();
         if bytes > 0 {
             let path = folder.join(destination).join(format!("{number:08}.jsonl.open"));
-            read(destination, &std::fs::read(path).unwrap()[..bytes], &mut found);
+            read(destination, std::fs::read(path).unwrap().get(..bytes).unwrap(), &mut found);
         }
     }
     found
