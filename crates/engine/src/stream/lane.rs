@@ -13,7 +13,7 @@ use flowglass_connect::stream::{
     Acknowledged, Delivery, Messages, Position, SinkWriter, StreamBatch, StreamSink,
 };
 use flowglass_connect::{Clock, Fault};
-use flowglass_model::Policy;
+use flowglass_model::{ErrorClass, Policy};
 use tokio::sync::mpsc;
 
 use super::ledger::{ByTable, Outcome};
@@ -134,7 +134,9 @@ pub(super) async fn run(lane: Lane) {
             Ok(()) => return reports.tell(Report::Drained).await,
             Err(fault) => fault,
         };
-        if fault.class().policy() != Policy::Retry {
+        // A writer that another one has fenced off would fence that one off in turn, for ever.
+        let fenced = fault.class() == ErrorClass::Conflict;
+        if fenced || fault.class().policy() != Policy::Retry {
             return reports.tell(Report::Failed(fault)).await;
         }
         running.sent = 0;
@@ -244,7 +246,7 @@ impl Running {
                 "the sink acknowledged batch {} where {} was next",
                 acknowledged.number, held.handed.number
             );
-            return Err(Fault::new(flowglass_model::ErrorClass::Internal, said));
+            return Err(Fault::new(ErrorClass::Internal, said));
         }
         if !acknowledged.refused.is_empty() {
             let batch = &held.handed.batch;

@@ -108,3 +108,12 @@ async fn a_sink_without_a_position_of_its_own_goes_on_at_its_checkpoint() {
     world.run_to_end().await.unwrap();
     assert_eq!(world.delivered("least"), 2_000, "rows that were acknowledged came again");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_writer_that_was_fenced_off_does_not_come_back() {
+    let world = World::new(9).rows(1_000).until(Until::Stopped);
+    world.sink("exact").fence_off();
+    let fault = world.run(&Stop::new()).await.unwrap_err();
+    assert_eq!(fault.class(), flowglass_model::ErrorClass::Conflict);
+    assert_eq!(world.sink("exact").kept().opened, 1, "it was opened again");
+}

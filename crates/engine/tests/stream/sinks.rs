@@ -21,6 +21,9 @@ pub(crate) struct Kept {
     pub(crate) batch_ends: Vec<Position>,
     pub(crate) largest: usize,
     away: bool,
+    fenced: bool,
+    /// How often it was opened.
+    pub(crate) opened: u64,
     writers: u64,
 }
 
@@ -49,6 +52,11 @@ impl MemorySink {
 
     pub(crate) fn away(&self, away: bool) {
         self.kept().away = away;
+    }
+
+    /// Another writer has taken the place of every one of ours.
+    pub(crate) fn fence_off(&self) {
+        self.kept().fenced = true;
     }
 
     pub(crate) fn empty(&self) {
@@ -101,6 +109,7 @@ impl StreamSink for MemorySink {
         self.breaks(20)?;
         let mut kept = self.kept();
         kept.writers += 1;
+        kept.opened += 1;
         let fence = kept.writers;
         drop(kept);
         Ok(Box::new(Writer { sink: self.clone(), fence, taken: VecDeque::new() }))
@@ -124,6 +133,9 @@ impl SinkWriter for Writer {
     async fn send(&mut self, delivery: Delivery) -> Result<(), Fault> {
         tokio::time::sleep(self.sink.pause()).await;
         self.sink.breaks(3)?;
+        if self.sink.kept().fenced {
+            return Err(Fault::new(ErrorClass::Conflict, "another writer has taken over"));
+        }
         self.taken.push_back(delivery);
         Ok(())
     }

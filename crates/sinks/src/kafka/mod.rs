@@ -11,7 +11,7 @@
 //! **Rows that the broker refuses.** A broker refuses whole requests, so that the small rows beside
 //! one that is too large come back with it. Nothing is set aside on such a word: the writer ends,
 //! the next one sends each message by itself, and what is refused then is refused for its own sake.
-//! See [`suspects`].
+//! The module `suspects` says how.
 //!
 //! librdkafka blocks, so that a writer lives on a thread of its own.
 

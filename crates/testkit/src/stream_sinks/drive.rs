@@ -51,7 +51,7 @@ impl Progress {
 }
 
 /// Delivers the batches up to number `until` by this writer, which was opened by
-/// [`Progress::open`], and waits for all of them.
+/// `Progress::open`, and waits for all of them.
 ///
 /// # Errors
 /// The sink's own.

@@ -3,8 +3,8 @@
 //!
 //! How large a chunk becomes follows from the load. When the socket is empty, what there is goes
 //! out at once, unless something went out a moment ago: then the task gathers for that moment, for
-//! a server sends every row by itself. It goes on reading meanwhile: looking away instead saves a
-//! third of our own time, and makes the server a fifth slower.
+//! a server sends every row by itself. It goes on reading meanwhile: looking away instead saves
+//! time of ours and costs more of the server's.
 
 use std::sync::Arc;
 use std::time::Duration;
