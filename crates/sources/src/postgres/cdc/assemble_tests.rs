@@ -227,6 +227,16 @@ fn an_unfinished_transaction_is_cut_into_chunks_that_fit() {
     assert!(chunks.iter().all(|chunk| chunk.marks().is_empty()));
 }
 
+#[test]
+fn a_transaction_that_is_committed_right_behind_a_message_is_not_passed_over() {
+    // What the server tells of a message is the end of its record, where the commit begins.
+    let message = [&b"M\0"[..], &500_u64.to_be_bytes(), b"flowglass.heartbeat\0", &[0; 4]].concat();
+    let wire = Wire::default().relation(1).log(500, &message).begin(500);
+    let wire = wire.row(b'I', 1, &[(b'N', [Some("1"), Some("x")])]).commit(500);
+    let (changes, _) = told(&drive(&mut Assembly::new(Position::after(400)), &[&wire.0]).unwrap());
+    assert_eq!(changes.len(), 1);
+}
+
 proptest! {
     #[test]
     fn cutting_the_bytes_anywhere_changes_nothing(

@@ -124,6 +124,8 @@ impl Shape {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Said {
     pub(super) transactional: bool,
+    /// The last byte of its record. The server tells the place behind the record, where the next
+    /// record may begin, and with it the commit of a transaction that has not been sent.
     pub(super) place: u64,
     pub(super) prefix: String,
     pub(super) content: Vec<u8>,
@@ -132,7 +134,7 @@ pub(super) struct Said {
 impl Said {
     pub(super) fn read(parts: &mut Parts<'_>) -> Result<Self, Broken> {
         let transactional = parts.byte()? & 1 != 0;
-        let place = parts.u64()?;
+        let place = parts.u64()?.saturating_sub(1);
         let prefix = parts.name()?;
         let length = parts.length()?;
         Ok(Self { transactional, place, prefix, content: parts.take(length)?.to_vec() })
