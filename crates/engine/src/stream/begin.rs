@@ -38,10 +38,11 @@ pub(super) fn begin(
     Ok(known.into_iter().map(|it| it.unwrap_or_else(|| new_comer.clone())).collect())
 }
 
-fn emptied(sink: &str, kept: &Position) -> Fault {
+/// The fault of a sink that no longer has what it acknowledged.
+pub(super) fn emptied(sink: &str, kept: &Position) -> Fault {
     let said = format!(
-        "sink `{sink}` holds no position, but had acknowledged everything up to {kept}: it was \
-         emptied, or this is another system"
+        "sink `{sink}` no longer holds the position {kept}, up to which it had acknowledged \
+         everything: it was emptied, or this is another system"
     );
     Fault::new(ErrorClass::PositionLost, said).hint(
         "Point the sink at the system that holds its rows; or give the sink a new `id` and resync \

@@ -284,7 +284,7 @@ impl<'a> Coordinator<'a> {
     async fn hand_out(&mut self, batch: StreamBatch, trigger: Trigger) -> Result<(), Fault> {
         let began = self.now();
         let read = read_of(&batch);
-        self.meters.cut(&batch, &read, trigger);
+        self.meters.cut(&batch, &read, (trigger, began));
         self.watcher.cut(&batch, self.job.clock.now());
         for (relation, lag) in self.watcher.table_lags() {
             self.meters.table_lag(&relation, lag);

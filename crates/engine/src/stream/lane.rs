@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use flowglass_connect::encode::Encoder;
 use flowglass_connect::stream::{
-    Acknowledged, Delivery, Messages, Position, SinkWriter, StreamBatch, StreamSink,
+    Acknowledged, Delivery, Guarantee, Messages, Position, SinkWriter, StreamBatch, StreamSink,
 };
 use flowglass_connect::{Clock, Fault};
 use flowglass_model::{ErrorClass, Policy};
 use tokio::sync::mpsc;
 
+use super::begin::emptied;
 use super::ledger::{ByTable, Outcome};
 use super::letters::Letters;
 use super::tally;
@@ -112,6 +113,8 @@ struct Running {
     /// Whether more may come.
     open: bool,
     told_opened: bool,
+    /// Behind everything that the sink has said it keeps with its rows.
+    kept: Option<Position>,
     attempt: u32,
     /// Size of the last encoded batch: the next one will be about as large.
     encoded_bytes: usize,
@@ -126,6 +129,7 @@ pub(super) async fn run(lane: Lane) {
         sent: 0,
         open: true,
         told_opened: false,
+        kept: None,
         attempt: 0,
         encoded_bytes: 0,
     };
@@ -159,7 +163,7 @@ impl Running {
     async fn live(&mut self) -> Result<(), Fault> {
         let mut writer = self.lane.sink.open().await?;
         let committed = writer.committed().await?;
-        self.opened(committed).await;
+        self.opened(committed).await?;
         let sent_max = self.lane.sink.in_flight_batches_max().max(1);
         loop {
             let room = self.sent < sent_max;
@@ -185,13 +189,25 @@ impl Running {
         }
     }
 
-    async fn opened(&mut self, committed: Option<Position>) {
+    async fn opened(&mut self, committed: Option<Position>) -> Result<(), Fault> {
+        let sink = &self.lane.sink;
+        if sink.guarantee() == Guarantee::ExactlyOnce
+            && let Some(kept) = &self.kept
+            && !committed.as_ref().is_some_and(|it| it.reaches(kept))
+        {
+            // What it acknowledged is gone: to go on would leave a gap that nobody sees.
+            return Err(emptied(sink.id(), kept));
+        }
+        if let Some(committed) = &committed {
+            self.kept = Some(committed.clone());
+        }
         if !self.told_opened {
             self.told_opened = true;
             self.lane.reports.tell(Report::Opened(committed)).await;
         } else if let Some(committed) = committed {
             // The connection was lost after the commit and before its acknowledgement.
-            while self.held.front().is_some_and(|it| *it.handed.batch.position() <= committed) {
+            while self.held.front().is_some_and(|it| committed.reaches(it.handed.batch.position()))
+            {
                 if let Some(held) = self.held.pop_front() {
                     self.report(held, Acknowledged::default()).await;
                 }
@@ -201,6 +217,7 @@ impl Running {
             self.attempt = 0;
             self.lane.reports.tell(Report::Recovered).await;
         }
+        Ok(())
     }
 
     fn take(&mut self, handed: Handed) {
@@ -253,6 +270,7 @@ impl Running {
             let fate = self.lane.letters.keep(batch, &acknowledged.refused).await?;
             tally::refused_late(&mut held.outcome, batch, &acknowledged.refused, fate);
         }
+        self.kept = Some(held.handed.batch.position().clone());
         self.report(held, acknowledged).await;
         Ok(())
     }

@@ -138,7 +138,12 @@ impl Meters {
     }
 
     /// A batch was cut.
-    pub(super) fn cut(&mut self, batch: &StreamBatch, read: &ByTable<Sum>, trigger: Trigger) {
+    pub(super) fn cut(
+        &mut self,
+        batch: &StreamBatch,
+        read: &ByTable<Sum>,
+        (trigger, now): (Trigger, Duration),
+    ) {
         if batch.is_empty() {
             return;
         }
@@ -152,7 +157,7 @@ impl Meters {
         };
         self.scope
             .stage_latency_seconds(label::Stage(StageOf::Process.name()), trigger)
-            .observe(Duration::ZERO);
+            .observe(now.saturating_sub(batch.oldest_received()));
         for (relation, sum) in read.parts() {
             self.table(relation).events.add(sum.rows);
         }

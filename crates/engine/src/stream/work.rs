@@ -66,12 +66,13 @@ impl Work for StreamWork {
             // what it was asked for.
             Ok(()) => match at.stop.cause() {
                 Some(StopCause::Timeout | StopCause::RunTimeout | StopCause::Infra) | None => {
-                    let warning = status.dead_letters > 0;
+                    let warning = status.dead_letters > 0 || undelivered(&status);
                     Ok(Finish { facts, warning })
                 }
                 Some(StopCause::Cancelled) => {
                     facts.attributes.insert("stopped".to_owned(), "on request".to_owned());
-                    Ok(Finish { facts, warning: false })
+                    // Rows that the grace did not suffice for come again; whoever stopped it must know.
+                    Ok(Finish { facts, warning: undelivered(&status) })
                 }
             },
             Err(fault) => Err(Failure { facts, ..Failure::from(fault) }),
@@ -179,6 +180,11 @@ fn open_ledger() -> flowglass_model::ErrorInfo {
         retryable: false,
         hint: Some(ErrorClass::Internal.hint().to_owned()),
     }
+}
+
+/// Whether rows were handed to a sink that has not acknowledged them.
+fn undelivered(status: &Status) -> bool {
+    status.ledger.iter().any(|entry| entry.in_flight > 0)
 }
 
 /// Rows over all sinks: a row that went to two of them was inserted twice.

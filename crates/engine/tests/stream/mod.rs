@@ -101,6 +101,28 @@ async fn a_sink_that_was_emptied_stops_the_stream_loudly() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_sink_that_is_emptied_while_the_stream_runs_stops_it_too() {
+    let world =
+        World::new(10).rows(0).rate(1_000).until(Until::Stopped).only(Guarantee::ExactlyOnce);
+    let empties = async {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert!(world.delivered("exact") > 1_000);
+        world.sink("exact").away(true);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        world.sink("exact").empty();
+        std::future::pending::<()>().await;
+    };
+    let stop = Stop::new();
+    tokio::select! {
+        ended = world.run(&stop) => {
+            assert_eq!(ended.unwrap_err().class(), flowglass_model::ErrorClass::PositionLost);
+        }
+        () = empties => unreachable!(),
+    }
+    assert_eq!(world.delivered("exact"), 0, "it went on behind a gap");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_sink_without_a_position_of_its_own_goes_on_at_its_checkpoint() {
     let world = World::new(8).rows(2_000).only(Guarantee::AtLeastOnce);
     world.run_to_end().await.unwrap();
