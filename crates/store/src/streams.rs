@@ -30,6 +30,16 @@ impl StreamState for Store {
         Ok(())
     }
 
+    async fn dead_letters(&self, stream: &str) -> Result<u64, Fault> {
+        let stream = stream.to_owned();
+        let count = self.write(move |log| {
+            let failed = log.failed("counting the dead letters of a stream");
+            let sql = "SELECT count(*) FROM dead_letter WHERE stream = ?1";
+            log.connection().query_row(sql, [stream], |row| row.get(0)).map_err(failed)
+        });
+        Ok(uint(count.await?))
+    }
+
     async fn set_aside(
         &self,
         letters: Vec<DeadLetter>,

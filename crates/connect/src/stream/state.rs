@@ -104,6 +104,12 @@ pub trait StreamState: Send + Sync {
     /// When the store does not take them.
     async fn save(&self, checkpoints: Vec<Checkpoint>) -> Result<(), Fault>;
 
+    /// How many letters of a stream are kept.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    async fn dead_letters(&self, stream: &str) -> Result<u64, Fault>;
+
     /// Keeps letters. Under [`Overflow::Block`] either all find room or none is kept, and
     /// `rejected` says how many there were.
     ///

@@ -63,6 +63,7 @@ struct Coordinator<'a> {
     handed: Option<Position>,
     status: watch::Sender<Status>,
     letters: watch::Receiver<LetterTotals>,
+    totals: Arc<watch::Sender<LetterTotals>>,
     meters: Meters,
     watcher: Watcher,
     /// Times the source was opened again by us.
@@ -89,6 +90,7 @@ impl<'a> Coordinator<'a> {
         let (tell, reports) = mpsc::channel(64);
         let (totals, letters) = watch::channel(LetterTotals::default());
         let totals = Arc::new(totals);
+        let known = Arc::clone(&totals);
         let mut lanes = Tasks::new();
         let mut seats = Vec::with_capacity(job.sinks.len());
         for (index, sink) in job.sinks.iter().enumerate() {
@@ -131,6 +133,7 @@ impl<'a> Coordinator<'a> {
             handed: None,
             status,
             letters,
+            totals: known,
             meters,
             watcher: Watcher::new(job.stalled_after),
             reopened: 0,
@@ -193,6 +196,9 @@ impl<'a> Coordinator<'a> {
     /// The least position of all sinks; `None` when somebody asked to stop before all had said
     /// theirs.
     async fn where_to_begin(&mut self) -> Result<Option<Position>, Fault> {
+        // Letters of earlier runs count from the start on, and not from the next one on.
+        let letters = self.job.state.dead_letters(&self.job.name).await?;
+        self.totals.send_modify(|totals| totals.entries = letters);
         let kept = self.job.state.checkpoints(&self.job.name).await?;
         let stop = self.stop;
         let mut asked = std::pin::pin!(stop.asked());
@@ -503,8 +509,8 @@ impl<'a> Coordinator<'a> {
             self.meters.head(&head, self.reopened);
             self.watcher.head(head);
         }
-        let letters = *self.letters.borrow_and_update();
-        self.meters.letters(letters, self.job.dead_letters.entries_max);
+        let letters = self.letters.borrow_and_update().clone();
+        self.meters.letters(&letters, self.job.dead_letters.entries_max);
         let busy = StageOf::ALL.map(|stage| self.meters.busy_so_far(stage));
         let seen = self.watcher.look(now, self.job.clock.now(), self.handed.as_ref(), busy);
         self.meters.lag.set(seen.lag.as_secs_f64());

@@ -1,5 +1,6 @@
 //! Rows that cannot be delivered become dead letters, kept before the stream goes past them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use flowglass_connect::stream::{
     StreamBatch, StreamState,
 };
 use flowglass_connect::{Clock, Fault};
+use flowglass_model::ErrorClass;
 use tokio::sync::watch;
 
 /// How often a lane that waits for room looks again.
@@ -26,7 +28,7 @@ pub(super) enum Fate {
 }
 
 /// What the stream's dead letters have come to, for its metrics.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct LetterTotals {
     /// Letters there are now.
     pub(super) entries: u64,
@@ -34,8 +36,8 @@ pub(super) struct LetterTotals {
     pub(super) evicted: u64,
     /// Letters that found none.
     pub(super) rejected: u64,
-    /// Whether a lane waits for room now.
-    pub(super) blocked: bool,
+    /// Rows that were set aside, by sink and class.
+    pub(super) set_aside: BTreeMap<(String, ErrorClass), u64>,
 }
 
 /// A lane's way to the dead letters.
@@ -67,6 +69,7 @@ impl Letters {
             let blocked = done.rejected > 0 && self.limits.overflow == Overflow::Block;
             self.count(done, blocked);
             if !blocked {
+                self.count_rows(refused);
                 let rows = usize::try_from(done.rejected).unwrap_or(usize::MAX);
                 return Ok(if rows == 0 { Fate::Kept } else { Fate::Dropped { rows } });
             }
@@ -79,7 +82,15 @@ impl Letters {
             totals.entries = done.entries;
             totals.evicted += done.evicted;
             totals.rejected += if blocked { 0 } else { done.rejected };
-            totals.blocked = blocked;
+        });
+    }
+
+    fn count_rows(&self, refused: &[Refused]) {
+        self.totals.send_modify(|totals| {
+            for row in refused {
+                let of = (self.sink.clone(), row.fault.class());
+                *totals.set_aside.entry(of).or_default() += 1;
+            }
         });
     }
 

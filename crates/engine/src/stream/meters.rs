@@ -235,7 +235,10 @@ impl Meters {
     }
 
     /// The dead letters have changed.
-    pub(super) fn letters(&self, totals: LetterTotals, entries_max: u64) {
+    pub(super) fn letters(&self, totals: &LetterTotals, entries_max: u64) {
+        for ((sink, class), rows) in &totals.set_aside {
+            self.scope.dlq_events_total(Sink(sink), *class).raise_to(*rows);
+        }
         self.scope.dlq_entries().set_count(totals.entries);
         self.scope.dlq_evicted_total().raise_to(totals.evicted);
         self.scope.dlq_rejected_total().raise_to(totals.rejected);

@@ -38,6 +38,10 @@ impl StreamState for State {
         Ok(())
     }
 
+    async fn dead_letters(&self, _stream: &str) -> Result<u64, Fault> {
+        Ok(0)
+    }
+
     async fn set_aside(
         &self,
         _letters: Vec<DeadLetter>,
