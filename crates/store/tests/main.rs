@@ -9,3 +9,4 @@ mod open;
 mod random;
 mod read;
 mod retention;
+mod streams;
