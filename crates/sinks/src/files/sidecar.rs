@@ -82,6 +82,22 @@ impl Sidecar {
         Ok(kept.states)
     }
 
+    /// Takes the last step of a commit that a crash cut off after the data was in place. What is
+    /// under way or cannot be written now is left as it is: the document says what holds anyway.
+    pub(crate) fn settle(&self) {
+        drop(self.try_settle());
+    }
+
+    fn try_settle(&self) -> Result<(), Fault> {
+        if !self.load()?.is_some_and(|it| it.pending.is_some()) {
+            return Ok(());
+        }
+        // The lock of a writer of the data, so that none is between its own steps meanwhile.
+        let _lock = Aside::begin(&self.data, &self.shown)?;
+        let current = Half { file: Identity::at(&self.data, &self.shown)?, states: self.states()? };
+        self.store(&Document { version: VERSION, current, pending: None })
+    }
+
     /// Puts the data in place together with `states`.
     pub(crate) fn commit(&self, data: Aside, states: KeptStates) -> Result<(), Fault> {
         data.sync()?;

@@ -93,7 +93,17 @@ impl<F: Format> BatchTarget for TextTarget<F> {
     }
 
     async fn committed(&self, owner: &WriteOwner, token: &str) -> Result<Option<Outcome>, Fault> {
-        Ok(self.states().await?.outcome(owner, token))
+        let outcome = self.states().await?.outcome(owner, token);
+        if outcome.is_some() {
+            // Nobody may write here again soon, so what a crash left of the commit is cleared now.
+            let (path, shown) = (self.path.clone(), self.shown.clone());
+            let settle = move || {
+                Sidecar::of(&path, &shown).settle();
+                Ok(())
+            };
+            blocking("clearing up after a commit", settle).await?;
+        }
+        Ok(outcome)
     }
 
     async fn begin(&self, plan: WritePlan) -> Result<Box<dyn BatchWriter>, Fault> {

@@ -120,6 +120,8 @@ fn a_crash_between_the_two_renames_is_resolved_by_the_data() {
                     std::fs::write(&other, bytes).unwrap();
                     std::fs::rename(&other, &data).unwrap();
                 }
+                let side_aside = folder.path().join(".out.flowglass.json.flowglass-new");
+                std::fs::write(&side_aside, "left").unwrap();
                 let (want, rows) = if renamed { ("19", 20) } else { ("9", 10) };
                 wait(async {
                     assert_eq!(target.cursor(&owner()).await.unwrap(), Some(cursor(want)));
@@ -127,6 +129,8 @@ fn a_crash_between_the_two_renames_is_resolved_by_the_data() {
                     assert_eq!(second.is_some(), renamed);
                     assert!(target.committed(&owner(), "t1").await.unwrap().is_some());
                 });
+                assert!(!side_aside.exists(), "asking for what was committed clears up");
+                assert_eq!(read(&side)["pending"], Value::Null);
                 let told = append(20..25, "t3", "24");
                 assert_eq!(told.final_rows, rows + 5);
                 wait(async {
