@@ -7,7 +7,7 @@ use flowglass_catalog::PipelineScope;
 use flowglass_connect::stream::{DeadLetterLimits, Overflow, StreamState};
 use flowglass_connect::{Fault, Registry, Surroundings};
 use flowglass_manifest as manifest;
-use flowglass_model::{Action, ErrorClass, NodeId};
+use flowglass_model::{Action, NodeId};
 use tokio::sync::watch;
 
 use super::batcher::BatchLimits;
@@ -77,7 +77,13 @@ pub fn build_stream(
             backoff: restart.first,
             backoff_max: restart.longest,
             jitter: restart.jitter,
-            classes: None,
+            // A stream whose place another one has taken would take it back, and so on for ever.
+            classes: Some(
+                ErrorClass::ALL
+                    .into_iter()
+                    .filter(|it| it.retryable() && *it != ErrorClass::Conflict)
+                    .collect(),
+            ),
         },
         timeout: None,
         work: Arc::new(work),
@@ -108,9 +114,11 @@ fn job(
     let source = registry
         .stream_source(&from.connector.kind, from.connector.expose().clone(), around)
         .map_err(|fault| (from.id.clone(), fault))?;
-    if let Some(processor) = plan.processors().first() {
-        let said = format!("this build has no processor `{}`", processor.connector.kind);
-        return Err((processor.id.clone(), Fault::new(ErrorClass::Config, said)));
+    let mut processors = Vec::with_capacity(plan.processors().len());
+    for it in plan.processors() {
+        let (kind, config) = (&it.connector.kind, it.connector.expose().clone());
+        let built = registry.processor(kind, &it.id, config, around);
+        processors.push(built.map_err(|fault| (it.id.clone(), fault))?);
     }
     let mut sinks = Vec::with_capacity(plan.sinks().len());
     for to in plan.sinks() {
@@ -123,6 +131,7 @@ fn job(
     Ok(StreamJob {
         name,
         source,
+        processors,
         sinks,
         limits: BatchLimits {
             events_max: usize::try_from(batch.events_max).unwrap_or(usize::MAX),
