@@ -80,7 +80,8 @@ pub fn build_stream(
             // A stream whose place another one has taken would take it back, and so on for ever.
             classes: Some(
                 ErrorClass::ALL
-                    .into_iter()
+                    .iter()
+                    .copied()
                     .filter(|it| it.retryable() && *it != ErrorClass::Conflict)
                     .collect(),
             ),
