@@ -17,3 +17,7 @@ pub mod parquet;
 pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+#[cfg(feature = "tail")]
+pub mod tail;
+#[cfg(any(feature = "postgres", feature = "tail"))]
+pub mod units;

@@ -32,7 +32,7 @@ impl Keys {
 
 /// Why a line is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Flaw {
+pub(crate) enum Flaw {
     /// Not JSON, from this column of the line on, counted from 1.
     Syntax {
         column: usize,
@@ -50,7 +50,7 @@ pub(super) enum Flaw {
 }
 
 /// Hands `take` each key of the line with the text of its value.
-pub(super) fn read_line<'a>(
+pub(crate) fn read_line<'a>(
     line: &'a str,
     take: &mut dyn FnMut(&str, &'a str) -> Result<(), Flaw>,
 ) -> Result<(), Flaw> {

@@ -5,6 +5,9 @@ mod line;
 mod open;
 mod read;
 
+#[cfg(feature = "tail")]
+pub(crate) use line::{Flaw, read_line};
+
 use std::sync::Arc;
 
 use flowglass_connect::{BatchSource, Fault, SourceConnector, Surroundings};
