@@ -60,6 +60,24 @@ pub trait StreamSource: Send + Sync {
         from: Option<Position>,
         clock: Arc<dyn Clock>,
     ) -> Result<Box<dyn StreamReader>, Fault>;
+
+    /// A second reader behind `from`, beside one that is open and further on: for a sink that fell
+    /// behind and catches up by itself. Neither reader hears of the other; what this one confirms
+    /// lets the source forget nothing that the other needs. It ends with its connection, and is
+    /// opened anew like any other.
+    ///
+    /// # Errors
+    /// `unsupported` where the source cannot; `position_lost` when what comes after `from` was
+    /// confirmed by the other reader already; else as for [`StreamSource::open`].
+    async fn open_beside(
+        &self,
+        from: Position,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Box<dyn StreamReader>, Fault> {
+        drop((from, clock));
+        let said = format!("the source {} cannot be read twice at once", self.id());
+        Err(Fault::new(flowglass_model::ErrorClass::Unsupported, said))
+    }
 }
 
 /// An open source. Dropping it closes the connection and confirms nothing.

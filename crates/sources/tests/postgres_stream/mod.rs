@@ -1,7 +1,10 @@
 //! The stream of changes against a real Postgres.
 
 mod backfill;
+mod beside;
 mod examining;
+mod in_progress;
+mod joining;
 mod living;
 mod ops;
 mod resume;
@@ -9,7 +12,7 @@ mod snapshot;
 mod speed;
 mod types;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -80,6 +83,15 @@ fn source(
     tables: &[&str],
     more: &serde_json::Value,
 ) -> Result<Arc<dyn StreamSource>, Fault> {
+    source_in(database, (tables, &std::env::temp_dir()), more)
+}
+
+/// The same with a folder for what outgrows memory.
+fn source_in(
+    database: &Database,
+    (tables, scratch): (&[&str], &Path),
+    more: &serde_json::Value,
+) -> Result<Arc<dyn StreamSource>, Fault> {
     let mut config = serde_json::json!({
         "id": "shop",
         "dsn": database.dsn(),
@@ -92,7 +104,7 @@ fn source(
     config.as_object_mut().unwrap().extend(more);
     let around = Surroundings {
         base_dir: PathBuf::from("."),
-        scratch_dir: PathBuf::from("."),
+        scratch_dir: scratch.to_owned(),
         clock: clock(),
     };
     StreamConnector.build(config, &around)

@@ -7,13 +7,14 @@ use std::ops::Range;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use flowglass_connect::stream::{Chunk, ChunkBuilder, Position};
+use flowglass_connect::stream::{Chunk, ChunkBuilder, Position, Transaction};
 
 use super::backfill::WATERMARK;
 use super::broken::Broken;
 use super::decode::{Decoder, Step};
 use super::frame::{Frame, frame_at};
-use super::message::{Said, Shape};
+use super::message::{Parts, Said, Shape, stream_commit};
+use super::pending::{Hold, Limits, Replay, record_at};
 
 /// A chunk goes out when it holds so many bytes of the wire,
 pub(super) const CHUNK_BYTES_MAX: usize = 512 << 10;
@@ -31,6 +32,10 @@ pub(super) enum Pause {
     Shape(Box<Shape>),
     /// Somebody wrote a message into the log.
     Said(Said),
+    /// Transactions in progress take more memory than they may.
+    Crowded,
+    /// A transaction that was sent before is committed here: it has to be told before anything else.
+    Committed(Transaction),
     /// The server is alive.
     Alive {
         /// Everything before this place has been sent.
@@ -48,6 +53,8 @@ pub(super) enum Pause {
 #[derive(Debug)]
 pub(super) struct Assembly {
     pub(super) decoder: Decoder,
+    /// Transactions that are sent before they are committed.
+    pub(super) hold: Hold,
     filling: Option<ChunkBuilder>,
     /// How much of the buffer has been read.
     read: usize,
@@ -57,8 +64,9 @@ pub(super) struct Assembly {
 
 impl Assembly {
     /// Will give what comes after `from`.
-    pub(super) fn new(from: Position) -> Self {
-        Self { decoder: Decoder::new(from.clone()), filling: None, read: 0, said: from }
+    pub(super) fn new(from: Position, limits: Limits) -> Self {
+        let decoder = Decoder::new(from.clone());
+        Self { decoder, hold: Hold::new(limits), filling: None, read: 0, said: from }
     }
 
     /// Reads frames off the buffer until something has to be done. `now` is when the bytes came.
@@ -71,7 +79,7 @@ impl Assembly {
                 return Ok(Pause::Empty);
             };
             let pause = match frame {
-                Frame::Log { place, message } => self.step(buffer, (message, place), now)?,
+                Frame::Log { place, message } => self.log(buffer, (message, place), now)?,
                 Frame::Alive { end, asks } => {
                     self.pass(end);
                     Some(Pause::Alive { end, asks })
@@ -87,18 +95,85 @@ impl Assembly {
         }
     }
 
-    fn step(
+    /// Reads records of a committed transaction off a buffer of their own, until something has to be
+    /// done. Between [`Assembly::begin_replay`] and [`Assembly::end_replay`].
+    pub(super) fn replay(
         &mut self,
         buffer: &[u8],
-        message: (Range<usize>, u64),
+        replay: &Replay,
+        now: Duration,
+    ) -> Result<Pause, Broken> {
+        loop {
+            if self.read >= CHUNK_BYTES_MAX || self.changes() >= CHUNK_CHANGES_MAX {
+                return Ok(Pause::Full);
+            }
+            let Some((record, end)) = record_at(buffer, self.read) else {
+                return Ok(Pause::Empty);
+            };
+            let pause = if replay.aborted.contains(&record.by) {
+                None
+            } else {
+                self.step(buffer, (record.message, record.place), now)?
+            };
+            self.read = end;
+            if let Some(pause) = pause {
+                return Ok(pause);
+            }
+        }
+    }
+
+    /// What comes next belongs to this transaction. To be called after [`Assembly::cut`] alone.
+    pub(super) fn begin_replay(&mut self, transaction: Transaction) -> Result<(), Broken> {
+        self.decoder.open(transaction)
+    }
+
+    /// The transaction has been told.
+    pub(super) fn end_replay(&mut self, commit: u64, now: Duration) -> Result<(), Broken> {
+        self.begin_filling(now);
+        let Some(filling) = &mut self.filling else { return Ok(()) };
+        self.decoder.close(filling, commit)
+    }
+
+    /// A message as it came: told, or kept until its transaction is committed.
+    fn log(
+        &mut self,
+        buffer: &[u8],
+        (message, place): (Range<usize>, u64),
         now: Duration,
     ) -> Result<Option<Pause>, Broken> {
+        if self.hold.is_in_block() {
+            let bytes = buffer.get(message).unwrap_or_default();
+            return Ok(self.hold.push(place, bytes)?.then_some(Pause::Crowded));
+        }
+        let mut parts = Parts::new(buffer, message.start, message.end);
+        match parts.byte()? {
+            b'S' if self.decoder.is_open() => {
+                return Err(Broken("a block of one transaction begins inside another"));
+            }
+            b'S' => self.hold.begin_block(&mut parts)?,
+            b'A' => self.hold.abort(&mut parts)?,
+            b'c' => return Ok(Some(Pause::Committed(stream_commit(&mut parts)?))),
+            _ => return self.step(buffer, (message, place), now),
+        }
+        Ok(None)
+    }
+
+    fn begin_filling(&mut self, now: Duration) {
         if self.filling.is_none() {
             self.decoder.begin_chunk();
             let mut filling = ChunkBuilder::new(now, 0);
             self.unsaid().into_iter().for_each(|it| filling.mark(it));
             self.filling = Some(filling);
         }
+    }
+
+    fn step(
+        &mut self,
+        buffer: &[u8],
+        message: (Range<usize>, u64),
+        now: Duration,
+    ) -> Result<Option<Pause>, Broken> {
+        self.begin_filling(now);
         let Some(filling) = &mut self.filling else { return Ok(None) };
         Ok(match self.decoder.step(filling, buffer, message)? {
             Step::Done => None,
@@ -164,6 +239,7 @@ impl Assembly {
     pub(super) fn begin_again(&mut self, from: Position) {
         self.filling = None;
         self.read = 0;
+        self.hold.clear();
         if !from.reaches(&self.said) {
             // What told it was lost on the way.
             self.said = from.clone();

@@ -8,15 +8,19 @@ use proptest::prelude::*;
 
 use super::assemble::{Assembly, CHUNK_CHANGES_MAX, Pause};
 use super::broken::Broken;
+use super::pending::Limits;
 
-const NOW: Duration = Duration::ZERO;
+pub(super) const NOW: Duration = Duration::ZERO;
 
 /// Builds what a walsender sends.
 #[derive(Default)]
-struct Wire(Vec<u8>);
+pub(super) struct Wire(pub(super) Vec<u8>);
+
+/// A row as a message tells it: the kind, the table, and what each tuple is and holds.
+type Row<'a> = (u8, u32, &'a [(u8, [Option<&'a str>; 2])]);
 
 impl Wire {
-    fn log(mut self, place: u64, message: &[u8]) -> Self {
+    pub(super) fn log(mut self, place: u64, message: &[u8]) -> Self {
         let length = u32::try_from(message.len() + 29).unwrap();
         self.0.extend([&b"d"[..], &length.to_be_bytes(), b"w", &place.to_be_bytes()].concat());
         self.0.extend([0; 16]);
@@ -24,29 +28,78 @@ impl Wire {
         self
     }
 
-    fn alive(mut self, end: u64) -> Self {
+    pub(super) fn alive(mut self, end: u64) -> Self {
         self.0.extend([&b"d\0\0\0\x16k"[..], &end.to_be_bytes(), &[0; 9]].concat());
         self
     }
 
-    fn begin(self, commit: u64) -> Self {
+    pub(super) fn begin(self, commit: u64) -> Self {
         self.log(commit, &[b"B", &commit.to_be_bytes()[..], &[0; 8], &7u32.to_be_bytes()].concat())
     }
 
-    fn commit(self, commit: u64) -> Self {
+    pub(super) fn commit(self, commit: u64) -> Self {
         let message = [b"C\0", &commit.to_be_bytes()[..], &[0; 16]].concat();
         self.log(commit, &message)
     }
 
-    fn relation(self, id: u32) -> Self {
+    pub(super) fn relation(self, id: u32) -> Self {
+        self.log(0, &Self::relation_message(id))
+    }
+
+    fn relation_message(id: u32) -> Vec<u8> {
         let mut message = [b"R", &id.to_be_bytes()[..], b"s\0t\0d\0\x02"].concat();
         for name in [b"\x01a\0", b"\0b\0"] {
             message.extend([&name[..], &25u32.to_be_bytes(), &[0xff; 4]].concat());
         }
-        self.log(0, &message)
+        message
     }
 
     fn row(self, kind: u8, table: u32, tuples: &[(u8, [Option<&str>; 2])]) -> Self {
+        self.row_at(5, (kind, table, tuples))
+    }
+
+    pub(super) fn row_at(self, place: u64, row: Row<'_>) -> Self {
+        self.log(place, &Self::row_message(row))
+    }
+
+    /// A transaction of that number begins.
+    pub(super) fn begin_as(self, transaction: u32, commit: u64) -> Self {
+        let number = transaction.to_be_bytes();
+        self.log(commit, &[b"B", &commit.to_be_bytes()[..], &[0; 8], &number].concat())
+    }
+
+    /// `S`: a block begins.
+    pub(super) fn block(self, transaction: u32, first: bool) -> Self {
+        self.log(0, &[b"S", &transaction.to_be_bytes()[..], &[u8::from(first)]].concat())
+    }
+
+    /// `E`: it ends.
+    pub(super) fn block_end(self) -> Self {
+        self.log(0, b"E")
+    }
+
+    /// `c`: a transaction that was sent in blocks is committed.
+    pub(super) fn block_commit(self, transaction: u32, commit: u64) -> Self {
+        let number = transaction.to_be_bytes();
+        self.log(commit, &[b"c", &number[..], b"\0", &commit.to_be_bytes(), &[0; 16]].concat())
+    }
+
+    /// `A`: a part of it was rolled back, or all of it.
+    pub(super) fn block_abort(self, transaction: u32, part: u32) -> Self {
+        self.log(0, &[b"A", &transaction.to_be_bytes()[..], &part.to_be_bytes()].concat())
+    }
+
+    /// A row inside a block.
+    pub(super) fn row_by(self, by: u32, place: u64, row: Row<'_>) -> Self {
+        self.log(place, &numbered(&Self::row_message(row), by))
+    }
+
+    /// A table that is described inside a block.
+    pub(super) fn relation_by(self, by: u32, id: u32) -> Self {
+        self.log(0, &numbered(&Self::relation_message(id), by))
+    }
+
+    fn row_message((kind, table, tuples): Row<'_>) -> Vec<u8> {
         let mut message = [&[kind][..], &table.to_be_bytes()].concat();
         for (marker, cells) in tuples {
             message.extend([*marker, 0, 2]);
@@ -62,11 +115,17 @@ impl Wire {
                 }
             }
         }
-        self.log(5, &message)
+        message
     }
 }
 
-fn relation(id: u32) -> Relation {
+/// A message with the number of its transaction behind its kind, as blocks have it.
+fn numbered(message: &[u8], by: u32) -> Vec<u8> {
+    let (kind, rest) = message.split_first().unwrap();
+    [&[*kind][..], &by.to_be_bytes(), rest].concat()
+}
+
+pub(super) fn relation(id: u32) -> Relation {
     let column = |name: &str| Column {
         name: name.into(),
         kind: Kind::Text,
@@ -84,6 +143,13 @@ fn relation(id: u32) -> Relation {
     }
 }
 
+/// An assembly with so little room that nothing waits for it.
+pub(super) const LIMITS: Limits = Limits { memory_bytes_max: 4 << 20, disk_bytes_max: 1 << 30 };
+
+fn assembly(from: Position) -> Assembly {
+    Assembly::new(from, LIMITS)
+}
+
 /// Drives an assembly over bytes that come in pieces.
 fn drive(assembly: &mut Assembly, pieces: &[&[u8]]) -> Result<Vec<Chunk>, Broken> {
     let mut buffer = BytesMut::new();
@@ -97,7 +163,7 @@ fn drive(assembly: &mut Assembly, pieces: &[&[u8]]) -> Result<Vec<Chunk>, Broken
                 Pause::Shape(shape) => {
                     assembly.decoder.learn(relation(shape.id).into(), shape.id != 99);
                 }
-                Pause::Said(_) | Pause::Alive { .. } | Pause::Error(_) | Pause::Finished => {}
+                _ => {}
             }
         }
     }
@@ -115,7 +181,7 @@ fn text(datum: Datum<'_>) -> String {
 }
 
 /// Everything a chunk says, as one text a change and one a mark.
-fn told(chunks: &[Chunk]) -> (Vec<String>, Vec<String>) {
+pub(super) fn told(chunks: &[Chunk]) -> (Vec<String>, Vec<String>) {
     let changes = chunks.iter().flat_map(|chunk| chunk.changes(0, usize::MAX)).map(|change| {
         let row = |row: Option<flowglass_connect::stream::RowRef<'_>>| {
             row.map(|row| row.data().map(text).collect::<Vec<_>>())
@@ -155,8 +221,7 @@ fn sample() -> Vec<u8> {
 
 #[test]
 fn a_log_is_told_as_it_was_written() {
-    let (changes, marks) =
-        told(&drive(&mut Assembly::new(Position::after(0)), &[&sample()]).unwrap());
+    let (changes, marks) = told(&drive(&mut assembly(Position::after(0)), &[&sample()]).unwrap());
     let changes: Vec<&str> = changes.iter().map(|it| it.rsplit_once(' ').unwrap().0).collect();
     assert_eq!(
         changes,
@@ -175,7 +240,7 @@ fn a_log_is_told_as_it_was_written() {
 
 #[test]
 fn what_was_taken_is_not_given_again() {
-    let whole = told(&drive(&mut Assembly::new(Position::after(0)), &[&sample()]).unwrap()).0;
+    let whole = told(&drive(&mut assembly(Position::after(0)), &[&sample()]).unwrap()).0;
     for (from, skipped) in [
         (Position::inside(100, 0), 0),
         (Position::inside(100, 1), 1),
@@ -185,12 +250,12 @@ fn what_was_taken_is_not_given_again() {
         (Position::inside(200, 4), 6),
         (Position::after(200), 6),
     ] {
-        let chunks = drive(&mut Assembly::new(from.clone()), &[&sample()]).unwrap();
+        let chunks = drive(&mut assembly(from.clone()), &[&sample()]).unwrap();
         let (changes, marks) = told(&chunks);
         assert_eq!(changes, whole[skipped..], "{from}");
         assert!(marks.iter().all(|mark| mark.parse::<Position>().unwrap() > from), "{from}");
     }
-    let beyond = drive(&mut Assembly::new(Position::inside(200, 5)), &[&sample()]);
+    let beyond = drive(&mut assembly(Position::inside(200, 5)), &[&sample()]);
     assert_eq!(
         beyond.unwrap_err(),
         Broken("a transaction is shorter than when it was read before")
@@ -206,7 +271,7 @@ fn changes_of_tables_that_are_not_wanted_are_counted() {
         .relation(1)
         .row(b'I', 1, &[(b'N', [Some("1"), Some("x")])])
         .commit(100);
-    let (changes, _) = told(&drive(&mut Assembly::new(Position::after(0)), &[&wire.0]).unwrap());
+    let (changes, _) = told(&drive(&mut assembly(Position::after(0)), &[&wire.0]).unwrap());
     assert!(changes[0].starts_with("0/64+2 insert") && changes.len() == 1);
 }
 
@@ -217,7 +282,7 @@ fn an_unfinished_transaction_is_cut_into_chunks_that_fit() {
     for _ in 0..count {
         wire = wire.row(b'I', 1, &[(b'N', [Some("1"), Some("x")])]);
     }
-    let mut assembly = Assembly::new(Position::after(0));
+    let mut assembly = assembly(Position::after(0));
     let chunks = drive(&mut assembly, &[&wire.0]).unwrap();
     assert_eq!(chunks.iter().map(Chunk::len).collect::<Vec<_>>(), [8192, 8192, 5]);
     assert_eq!(assembly.decoder.at(), Position::inside(100, count as u64));
@@ -233,7 +298,7 @@ fn a_transaction_that_is_committed_right_behind_a_message_is_not_passed_over() {
     let message = [&b"M\0"[..], &500_u64.to_be_bytes(), b"flowglass.heartbeat\0", &[0; 4]].concat();
     let wire = Wire::default().relation(1).log(500, &message).begin(500);
     let wire = wire.row(b'I', 1, &[(b'N', [Some("1"), Some("x")])]).commit(500);
-    let (changes, _) = told(&drive(&mut Assembly::new(Position::after(400)), &[&wire.0]).unwrap());
+    let (changes, _) = told(&drive(&mut assembly(Position::after(400)), &[&wire.0]).unwrap());
     assert_eq!(changes.len(), 1);
 }
 
@@ -250,17 +315,17 @@ proptest! {
             pieces.push(&bytes[from..cut]);
             from = cut;
         }
-        let whole = drive(&mut Assembly::new(Position::after(0)), &[&bytes]).unwrap();
-        let pieced = drive(&mut Assembly::new(Position::after(0)), &pieces).unwrap();
+        let whole = drive(&mut assembly(Position::after(0)), &[&bytes]).unwrap();
+        let pieced = drive(&mut assembly(Position::after(0)), &pieces).unwrap();
         prop_assert_eq!(told(&whole), told(&pieced));
     }
 
     #[test]
     fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
-        drop(drive(&mut Assembly::new(Position::after(0)), &[&bytes]));
+        drop(drive(&mut assembly(Position::after(0)), &[&bytes]));
         // As the message of a well-formed frame, which most random bytes never become.
         let framed = Wire::default().begin(9).relation(1).log(3, &bytes).commit(9).0;
-        drop(drive(&mut Assembly::new(Position::after(0)), &[&framed]));
+        drop(drive(&mut assembly(Position::after(0)), &[&framed]));
     }
 
     #[test]
@@ -269,8 +334,8 @@ proptest! {
     ) {
         let mut bytes = sample();
         bytes[at] = with;
-        drop(drive(&mut Assembly::new(Position::after(0)), &[&bytes]).map(|it| told(&it)));
+        drop(drive(&mut assembly(Position::after(0)), &[&bytes]).map(|it| told(&it)));
         bytes.truncate(cut);
-        drop(drive(&mut Assembly::new(Position::after(0)), &[&bytes]).map(|it| told(&it)));
+        drop(drive(&mut assembly(Position::after(0)), &[&bytes]).map(|it| told(&it)));
     }
 }

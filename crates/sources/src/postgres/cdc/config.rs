@@ -1,6 +1,7 @@
 //! What the manifest says about a Postgres stream.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,10 +14,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::pattern::Patterns;
+use super::pending::{Limits, MEMORY_BYTES_MIN};
 use super::source::Source;
+use crate::units::{Size, Span};
 
 /// Postgres limits the names of its objects to this many bytes (`NAMEDATALEN` less one).
-const NAME_BYTES_MAX: usize = 63;
+pub(super) const NAME_BYTES_MAX: usize = 63;
 
 /// Reads every committed change of tables of a Postgres database (13 or newer) from its write-ahead
 /// log, by logical replication.
@@ -48,6 +51,44 @@ pub struct Config {
     /// After how long without a change the source counts as idle.
     #[serde(default = "idle_after")]
     pub idle_after: Span,
+    /// How often tables are looked for that a pattern means and that were not there before: they join
+    /// the publication. `1m`, or `0s` for never.
+    #[serde(default = "discover_every")]
+    pub discover_every: Span,
+    /// Whether the server may send a large transaction before it is committed (PostgreSQL 14 or
+    /// newer). Nothing of it is delivered before its commit.
+    #[serde(default)]
+    pub streaming: Streaming,
+    /// Where transactions are kept that were sent and are not committed yet.
+    #[serde(default)]
+    pub spill: SpillSettings,
+}
+
+/// Whether the server may send a large transaction before it is committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Streaming {
+    /// When the server can, and as long as there is room here.
+    #[default]
+    Auto,
+    /// Never: the server keeps a transaction until it is committed.
+    Off,
+}
+
+/// Where transactions are kept that were sent and are not committed yet.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SpillSettings {
+    /// In memory, all of them together. What is more goes to files.
+    pub memory: Size,
+    /// In files, all of them together. What is more the server has to keep.
+    pub disk: Size,
+}
+
+impl Default for SpillSettings {
+    fn default() -> Self {
+        Self { memory: Size::new(64 << 20), disk: Size::new(100 << 30) }
+    }
 }
 
 /// Whether and how the rows that are there already are read.
@@ -72,53 +113,27 @@ impl Default for SnapshotSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SnapshotMode {
-    /// When the stream begins without a position.
+    /// When the stream begins without a position, and for tables that join it later.
     #[default]
     Initial,
+    /// Whenever the stream is started, every table, beside the log.
+    Always,
+    /// When the stream begins without a position, and then nothing else: the stream ends behind it.
+    Only,
     /// Never: only changes from now on.
     Never,
 }
 
-/// A length of time, written as a number and a unit: `500ms`, `10s`, `5m`, `1h`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(try_from = "String")]
-#[schemars(with = "String")]
-pub struct Span(Duration);
-
-impl Span {
-    /// The length.
-    #[must_use]
-    pub const fn duration(self) -> Duration {
-        self.0
-    }
-}
-
-impl TryFrom<String> for Span {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let wrong = || "a length of time is written `500ms`, `10s`, `5m` or `1h`".to_owned();
-        let text = text.trim();
-        let unit_at = text.find(|it: char| !it.is_ascii_digit()).ok_or_else(wrong)?;
-        let (digits, unit) = text.split_at_checked(unit_at).ok_or_else(wrong)?;
-        let count: u64 = digits.parse().map_err(|_| wrong())?;
-        let millis = match unit.trim() {
-            "ms" => Some(count),
-            "s" => count.checked_mul(1000),
-            "m" => count.checked_mul(60_000),
-            "h" => count.checked_mul(3_600_000),
-            _ => None,
-        };
-        millis.map(|millis| Self(Duration::from_millis(millis))).ok_or_else(wrong)
-    }
-}
-
 const fn heartbeat() -> Span {
-    Span(Duration::from_secs(10))
+    Span::seconds(10)
 }
 
 const fn idle_after() -> Span {
-    Span(Duration::from_secs(60))
+    Span::seconds(60)
+}
+
+const fn discover_every() -> Span {
+    Span::seconds(60)
 }
 
 /// What a stream of changes needs to know to be opened, any number of times.
@@ -132,6 +147,14 @@ pub(super) struct Plan {
     pub(super) snapshot: SnapshotSettings,
     pub(super) heartbeat: Duration,
     pub(super) idle_after: Duration,
+    pub(super) discover_every: Duration,
+    /// Whether the server may send transactions in progress, and how much of them is kept.
+    pub(super) in_progress: bool,
+    pub(super) limits: Limits,
+    /// Folder for what outgrows memory.
+    pub(super) scratch: PathBuf,
+    /// A second reader: it reads from a copy of the slot, made anew for each connection.
+    pub(super) beside: bool,
 }
 
 impl fmt::Debug for Plan {
@@ -157,6 +180,15 @@ impl Plan {
             let said = "`snapshot.chunk_rows` and `snapshot.parallel` are at least 1";
             return Err(Fault::new(ErrorClass::Config, said));
         }
+        let limits = Limits {
+            memory_bytes_max: config.spill.memory.bytes(),
+            disk_bytes_max: config.spill.disk.bytes(),
+        };
+        if limits.memory_bytes_max < MEMORY_BYTES_MIN {
+            let least = MEMORY_BYTES_MIN >> 20;
+            let said = format!("`spill.memory` is at least {least}MiB");
+            return Err(Fault::new(ErrorClass::Config, said));
+        }
         Ok(Self {
             id: config.id.clone(),
             address: Address::parse(config.dsn.reveal(), &around.base_dir)?,
@@ -166,6 +198,11 @@ impl Plan {
             snapshot: config.snapshot.clone(),
             heartbeat: config.heartbeat.duration(),
             idle_after: config.idle_after.duration(),
+            discover_every: config.discover_every.duration(),
+            in_progress: config.streaming == Streaming::Auto,
+            limits,
+            scratch: around.scratch_dir.clone(),
+            beside: false,
         })
     }
 }
@@ -206,18 +243,6 @@ impl StreamSourceConnector for StreamConnector {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lengths_of_time() {
-        let read = |text: &str| Span::try_from(text.to_owned()).map(|it| it.0.as_millis());
-        assert_eq!(read("500ms"), Ok(500));
-        assert_eq!(read(" 10s"), Ok(10_000));
-        assert_eq!(read("5m"), Ok(300_000));
-        assert_eq!(read("1h"), Ok(3_600_000));
-        for wrong in ["", "10", "s", "-1s", "1.5s", "1d", "99999999999999999999s"] {
-            assert!(read(wrong).is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn a_slot_is_named_after_the_source() {

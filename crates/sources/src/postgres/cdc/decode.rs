@@ -190,31 +190,44 @@ impl Decoder {
             b'M' => return Ok(Step::Said(Said::read(&mut parts)?)),
             // Where a replicated change first came from.
             b'O' => {}
-            _ => return Err(Broken("a message is of a kind that protocol 1 does not have")),
+            _ => return Err(Broken("a message is of a kind that does not belong here")),
         }
         Ok(Step::Done)
     }
 
     fn begin(&mut self, parts: &mut Parts<'_>) -> Result<(), Broken> {
-        if self.open.is_some() {
-            return Err(Broken("a transaction begins inside another"));
-        }
         let commit = parts.u64()?;
         let committed_at_micros = parts.i64()?.saturating_add(POSTGRES_EPOCH_MICROS);
         let id = u64::from(parts.u32()?);
-        let taken = match commit.cmp(&self.at.commit) {
+        self.open(Transaction { id, commit, committed_at_micros })
+    }
+
+    /// Whether a transaction is being read.
+    pub(super) const fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// A transaction begins, whose changes come next.
+    pub(super) fn open(&mut self, transaction: Transaction) -> Result<(), Broken> {
+        if self.open.is_some() {
+            return Err(Broken("a transaction begins inside another"));
+        }
+        let taken = match transaction.commit.cmp(&self.at.commit) {
             std::cmp::Ordering::Less => Position::WHOLE,
             std::cmp::Ordering::Equal => self.at.rows,
             std::cmp::Ordering::Greater => 0,
         };
-        let transaction = Transaction { id, commit, committed_at_micros };
         self.open = Some(Open { transaction, rows: 0, taken, indexed: (0, 0) });
         Ok(())
     }
 
     fn commit(&mut self, into: &mut ChunkBuilder, parts: &mut Parts<'_>) -> Result<(), Broken> {
         parts.byte()?;
-        let commit = parts.u64()?;
+        self.close(into, parts.u64()?)
+    }
+
+    /// The transaction that was opened ends here.
+    pub(super) fn close(&mut self, into: &mut ChunkBuilder, commit: u64) -> Result<(), Broken> {
         let open = self.open.take().ok_or(Broken("a transaction ends that has not begun"))?;
         if open.transaction.commit != commit {
             return Err(Broken("a transaction ends elsewhere than it said"));
@@ -362,7 +375,7 @@ fn tuple(
                 complete = false;
                 Cell::UNCHANGED
             }),
-            _ => return Err(Broken("a cell is of a kind that protocol 1 does not have")),
+            _ => return Err(Broken("a cell is of a kind that is not known")),
         };
         into.push_cell(cell);
         if let Some(keep) = &mut keep {

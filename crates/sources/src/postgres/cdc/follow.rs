@@ -16,7 +16,7 @@ use flowglass_model::ErrorClass;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::assemble::{Assembly, Pause};
-use super::backfill::{Backfill, WATERMARK};
+use super::backfill::Backfill;
 use super::catalog::{look_up, teach};
 use super::config::Plan;
 use super::frame::frame_length;
@@ -83,6 +83,8 @@ pub(super) enum Begin {
     Stream(Box<Link>),
     /// A snapshot; the stream is started when it has been handed over.
     Snapshot(Initial),
+    /// A snapshot, and nothing behind it.
+    Only(Initial),
 }
 
 /// The task's state.
@@ -99,6 +101,8 @@ pub(super) struct Follower {
     pub(super) rows_expected: u64,
     /// Tables that are to be read again.
     pub(super) requests: mpsc::Receiver<String>,
+    /// Whether the server may send transactions that are not committed yet.
+    pub(super) in_progress: bool,
 }
 
 impl Follower {
@@ -107,40 +111,50 @@ impl Follower {
         (out, requests): (Outlet, mpsc::Receiver<String>),
         from: Position,
     ) -> Self {
+        let (limits, in_progress) = (around.plan.limits, around.plan.in_progress);
         Self {
             around,
             out,
-            assembly: Assembly::new(from.clone()),
+            assembly: Assembly::new(from.clone(), limits),
             handed: from,
             handed_at: Duration::ZERO,
             backfill: None,
             rows_expected: 0,
             requests,
+            in_progress,
         }
     }
 
     /// Reads until the reader is closed, or until a fault that connecting again cannot mend.
     pub(super) async fn run(mut self, begin: Begin) {
-        let fault = match self.begin(begin).await {
-            Ok(link) => self.stream(link).await,
-            Err(fault) => fault,
+        let ended = match self.begin(begin).await {
+            Ok(Some(link)) => Some(self.stream(link).await),
+            Ok(None) => None,
+            Err(fault) => Some(fault),
         };
-        // When nobody listens any more there is nobody to tell.
-        drop(self.out.chunks.send((Err(fault), None)).await);
+        match ended {
+            // When nobody listens any more there is nobody to tell.
+            Some(fault) => drop(self.out.chunks.send((Err(fault), None)).await),
+            None => self.around.shared.finish(),
+        }
         self.around.shared.ended.notify_one();
     }
 
-    /// Hands the snapshot over where there is one, and connects.
-    async fn begin(&mut self, begin: Begin) -> Result<Link, Fault> {
-        let initial = match begin {
-            Begin::Stream(link) => return Ok(*link),
-            Begin::Snapshot(initial) => initial,
+    /// Hands the snapshot over where there is one, and connects where there is more.
+    async fn begin(&mut self, begin: Begin) -> Result<Option<Link>, Fault> {
+        let (initial, ends) = match begin {
+            Begin::Stream(link) => return Ok(Some(*link)),
+            Begin::Snapshot(initial) => (initial, false),
+            Begin::Only(initial) => (initial, true),
         };
         initial.relations().for_each(|it| self.assembly.decoder.learn(Arc::clone(it), true));
         self.handed = initial.hand_over(&self.out, &self.around.shared).await?;
+        if ends {
+            return Ok(None);
+        }
         match self.connect().await {
-            Ok(link) => Ok(link),
-            Err(fault) => self.connect_again(fault).await,
+            Ok(link) => Ok(Some(link)),
+            Err(fault) => self.connect_again(fault).await.map(Some),
         }
     }
 
@@ -158,6 +172,8 @@ impl Follower {
                 link.say_farewell().await;
                 return broke;
             }
+            // Not every fault is the connection's: as long as it is there the slot is taken.
+            drop(link);
             match self.connect_again(broke).await {
                 Ok(next) => link = next,
                 Err(fault) => return fault,
@@ -208,10 +224,11 @@ impl Follower {
                     let names = (&self.around.database, &self.around.plan.patterns);
                     teach(&mut self.assembly.decoder, (&shape, &known), names);
                 }
-                Pause::Said(said) if said.prefix == WATERMARK => {
-                    Box::pin(self.pass_watermark(link, said)).await?;
+                Pause::Said(said) => Box::pin(self.hear(link, said)).await?,
+                Pause::Crowded => Box::pin(self.spill(link)).await?,
+                Pause::Committed(transaction) => {
+                    Box::pin(self.replay(link, transaction)).await?;
                 }
-                Pause::Said(_) => {}
                 Pause::Alive { end, asks } => {
                     link.heard_end(end);
                     if asks {
@@ -233,8 +250,17 @@ impl Follower {
     /// Hands over what has been decoded. What holds no change is not worth a chunk by itself: its
     /// position goes out when none did for a while.
     pub(super) async fn hand_over(&mut self, link: &mut Link) -> Result<(), Fault> {
+        let chunk = self.assembly.cut(link.buffer_mut());
+        self.give(link, chunk).await
+    }
+
+    /// Hands over what was cut.
+    pub(super) async fn give(
+        &mut self,
+        link: &mut Link,
+        mut chunk: Option<Chunk>,
+    ) -> Result<(), Fault> {
         let now = self.around.clock.monotonic();
-        let mut chunk = self.assembly.cut(link.buffer_mut());
         if chunk.is_none() && now >= self.handed_at + MARK_EVERY {
             chunk = self.assembly.position(now);
         }
@@ -285,7 +311,8 @@ impl Follower {
                 .hint("Positions mean nothing at another server. Take a new snapshot."));
         }
         let located = server.locate(plan, Some(&self.handed)).await?;
-        server.start(plan, &located.from, (Arc::clone(shared), Arc::clone(clock))).await
+        let around = (Arc::clone(shared), Arc::clone(clock));
+        server.start(plan, (&located.from, self.in_progress), around).await
     }
 }
 

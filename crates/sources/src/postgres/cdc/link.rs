@@ -11,7 +11,7 @@ use flowglass_connect::{Clock, Fault};
 use flowglass_model::ErrorClass;
 use postgres_protocol::message::frontend;
 
-use super::config::{Plan, SnapshotMode};
+use super::config::{NAME_BYTES_MAX, Plan, SnapshotMode};
 use super::frame::status;
 use super::shared::Shared;
 use super::slot::{Made, Slot, lsn, missing};
@@ -19,7 +19,8 @@ use super::slot::{Made, Slot, lsn, missing};
 /// The oldest server that has what is needed (`wal_status`, `publish_via_partition_root`).
 const OLDEST_SERVER: u32 = 130_000;
 
-/// The first server that hands on messages of `pg_logical_emit_message`.
+/// The first server that hands on messages of `pg_logical_emit_message`, and that can send
+/// transactions in progress (protocol 2).
 const MESSAGES_SERVER: u32 = 140_000;
 
 /// The longest pause between two status updates.
@@ -49,6 +50,8 @@ pub(super) struct Server {
     version: u32,
     /// Its `wal_sender_timeout`; zero when it has none.
     patience: Duration,
+    /// The slot that is read from.
+    slot: String,
 }
 
 impl Server {
@@ -71,7 +74,7 @@ impl Server {
             ));
         }
         let patience = Duration::from_millis(number(1).unwrap_or_default());
-        Ok(Self { wire, system, end, version, patience })
+        Ok(Self { wire, system, end, version, patience, slot: plan.slot.clone() })
     }
 
     /// Finds out where the stream begins, and makes the slot when there is none and nothing is lost
@@ -81,21 +84,28 @@ impl Server {
         plan: &Plan,
         from: Option<&Position>,
     ) -> Result<Located, Fault> {
+        if plan.snapshot.mode == SnapshotMode::Only {
+            // Nothing is read from it: it says what the snapshot is of, and goes with the connection.
+            self.slot = self.passing_name(&plan.slot).await?;
+            let made = Slot::make(&mut self.wire, (&self.slot, true), true).await?;
+            return Ok(Located::new(made));
+        }
         let Some(slot) = Slot::find(&mut self.wire, &plan.slot).await? else {
             if let Some(from) = from {
                 return Err(missing(&plan.slot, from));
             }
-            let snapshot = plan.snapshot.mode == SnapshotMode::Initial;
-            let made = Slot::make(&mut self.wire, &plan.slot, snapshot).await?;
-            let from = Position::after(made.point.saturating_sub(1));
-            return Ok(Located { from, confirmed: made.point, made: Some(made) });
+            let snapshot = plan.snapshot.mode != SnapshotMode::Never;
+            let made = Slot::make(&mut self.wire, (&plan.slot, false), snapshot).await?;
+            return Ok(Located::new(made));
         };
         slot.fits(&plan.slot, plan.address.database())?;
         let from = from.cloned().unwrap_or_else(|| {
             Position::after(slot.confirmed.unwrap_or_default().saturating_sub(1))
         });
         slot.begin(&plan.slot, &from)?;
-        if let Some(reader) = &slot.active {
+        if plan.beside {
+            self.copy(&plan.slot).await?;
+        } else if let Some(reader) = &slot.active {
             return Err(Fault::new(
                 ErrorClass::Conflict,
                 format!("the slot {} is being read by the server process {reader}", plan.slot),
@@ -114,31 +124,55 @@ impl Server {
         Ok(Located { from, confirmed: slot.confirmed.unwrap_or_default(), made: None })
     }
 
+    /// Lets a copy of the slot be read from, which goes with the connection.
+    async fn copy(&mut self, slot: &str) -> Result<(), Fault> {
+        self.slot = self.passing_name(slot).await?;
+        let sql = format!(
+            "SELECT pg_copy_logical_replication_slot({}, {}, true)",
+            literal(slot),
+            literal(&self.slot)
+        );
+        self.wire.rows(&format!("copying the slot {slot}"), &sql).await?;
+        Ok(())
+    }
+
+    /// A name for a slot that goes with this connection: no other connection has its number.
+    async fn passing_name(&mut self, slot: &str) -> Result<String, Fault> {
+        let process = self.wire.rows("asking for a number", "SELECT pg_backend_pid()").await?;
+        let process = process.first().and_then(|row| row.first()?.clone()).unwrap_or_default();
+        let room = NAME_BYTES_MAX.saturating_sub(process.len() + 1);
+        let slot = slot.get(..room).unwrap_or(slot);
+        Ok(format!("{slot}_{process}"))
+    }
+
     /// Drops the slot that was made a moment ago and that nothing has been read from.
-    pub(super) async fn drop_made(mut self, plan: &Plan) {
-        let sql = format!("DROP_REPLICATION_SLOT {}", quote(&plan.slot));
+    pub(super) async fn drop_made(mut self) {
+        let sql = format!("DROP_REPLICATION_SLOT {}", quote(&self.slot));
         // What stays is told at the next opening.
         drop(self.wire.rows("dropping the new slot", &sql).await);
     }
 
-    /// Starts the stream behind `from`.
+    /// Starts the stream behind `from`; whether the server may send transactions in progress.
     pub(super) async fn start(
         mut self,
         plan: &Plan,
-        from: &Position,
+        (from, in_progress): (&Position, bool),
         around: (Arc<Shared>, Arc<dyn Clock>),
     ) -> Result<Link, Fault> {
         let begin = super::slot::first_needed(from);
-        let messages = if self.version >= MESSAGES_SERVER { ", messages 'true'" } else { "" };
+        let options = match (self.version >= MESSAGES_SERVER, in_progress) {
+            (false, _) => "proto_version '1'",
+            (true, false) => "proto_version '1', messages 'true'",
+            (true, true) => "proto_version '2', streaming 'on', messages 'true'",
+        };
         let sql = format!(
-            "START_REPLICATION SLOT {} LOGICAL {:X}/{:X} (proto_version '1', publication_names {}\
-             {messages})",
-            quote(&plan.slot),
+            "START_REPLICATION SLOT {} LOGICAL {:X}/{:X} ({options}, publication_names {})",
+            quote(&self.slot),
             begin >> 32,
             begin & 0xffff_ffff,
             literal(&quote(&plan.publication)),
         );
-        let doing = format!("starting to read from the slot {}", plan.slot);
+        let doing = format!("starting to read from the slot {}", self.slot);
         self.wire.start_copy_both(&doing, &sql).await?;
         let (shared, clock) = around;
         let now = clock.monotonic();
@@ -172,6 +206,14 @@ pub(super) struct Located {
     pub(super) confirmed: u64,
     /// The slot that was made for it.
     pub(super) made: Option<Made>,
+}
+
+impl Located {
+    /// At the slot that was made a moment ago.
+    fn new(made: Made) -> Self {
+        let from = Position::after(made.point.saturating_sub(1));
+        Self { from, confirmed: made.point, made: Some(made) }
+    }
 }
 
 /// A running stream. Everything that waits on it keeps telling the server that we are alive.

@@ -1,5 +1,8 @@
-//! pgoutput, protocol 1: a reader over the bytes of one message.
+//! pgoutput, protocols 1 and 2: a reader over the bytes of one message.
 //! <https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html>
+
+use flowglass_clients::postgres::POSTGRES_EPOCH_MICROS;
+use flowglass_connect::stream::Transaction;
 
 use super::broken::Broken;
 
@@ -139,4 +142,15 @@ impl Said {
         let length = parts.length()?;
         Ok(Self { transactional, place, prefix, content: parts.take(length)?.to_vec() })
     }
+}
+
+/// `c`, behind the kind: a transaction that was sent before its commit is committed.
+pub(super) fn stream_commit(parts: &mut Parts<'_>) -> Result<Transaction, Broken> {
+    let id = u64::from(parts.u32()?);
+    parts.byte()?;
+    let commit = parts.u64()?;
+    // Where the commit's record ends.
+    parts.u64()?;
+    let committed_at_micros = parts.i64()?.saturating_add(POSTGRES_EPOCH_MICROS);
+    Ok(Transaction { id, commit, committed_at_micros })
 }

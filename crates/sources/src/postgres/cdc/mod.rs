@@ -28,8 +28,10 @@ mod kinds;
 mod link;
 mod message;
 mod pattern;
+mod pending;
 mod publication;
 mod reader;
+mod replay;
 mod shared;
 mod side;
 mod slot;
@@ -38,7 +40,10 @@ mod source;
 mod tend;
 mod watch;
 
-pub use config::{Config as StreamConfig, SnapshotMode, SnapshotSettings, Span, StreamConnector};
+pub use config::{
+    Config as StreamConfig, SnapshotMode, SnapshotSettings, SpillSettings, StreamConnector,
+    Streaming,
+};
 
 #[cfg(test)]
 mod assemble_tests;

@@ -1,11 +1,27 @@
 //! The tables that are meant, and the publication that carries them.
 
-use flowglass_clients::postgres::{TableName, quote};
+use flowglass_clients::postgres::{TableName, literal, quote};
 use flowglass_connect::Fault;
 use flowglass_model::ErrorClass;
+use serde::Deserialize;
 
-use super::config::Plan;
+use super::config::{Plan, SnapshotMode};
 use super::side::Side;
+
+/// What marks the message in the log that says which table has joined. It is written in the
+/// transaction that lets the table join, so that no crash can come between the two.
+pub(super) const JOINED: &str = "flowglass.joined";
+
+/// What it says.
+#[derive(Debug, Deserialize)]
+pub(super) struct Joined {
+    /// The slot of the stream whose table it is.
+    pub(super) slot: String,
+    /// As SQL writes its name.
+    pub(super) table: String,
+    /// The whole number of the transaction.
+    pub(super) by: String,
+}
 
 /// A table of the database that may be meant.
 #[derive(Debug, Clone)]
@@ -126,10 +142,29 @@ pub(super) fn mending(
     }
 }
 
+/// The statements that tell the log which tables join a publication that is there already.
+fn announcements(plan: &Plan, tables: &[Table]) -> String {
+    let missing = tables.iter().filter(|table| !table.published);
+    let messages = missing.map(|table| {
+        let (slot, name) = (literal(&plan.slot), literal(&table.name.sql()));
+        format!(
+            "; SELECT pg_logical_emit_message(true, '{JOINED}', json_build_object('slot', \
+             {slot}::text, 'table', {name}::text, 'by', pg_current_xact_id()::text)::text)"
+        )
+    });
+    messages.collect()
+}
+
+/// The tables that may join without anybody being asked: ours, and not harmed by it.
+pub(super) fn joinable(tables: Vec<Table>) -> Vec<Table> {
+    let may = |it: &Table| it.published || (it.owned && !it.would_refuse_changes());
+    tables.into_iter().filter(may).collect()
+}
+
 /// Makes the publication, or adds to it what is missing.
 pub(super) async fn ensure(side: &Side, plan: &Plan, tables: &[Table]) -> Result<(), Fault> {
     let found = publication(side, &plan.publication).await?;
-    let Some(sql) = mending(&plan.publication, found.as_ref(), tables) else { return Ok(()) };
+    let Some(mut sql) = mending(&plan.publication, found.as_ref(), tables) else { return Ok(()) };
     let harmed = tables.iter().find(|table| !table.published && table.would_refuse_changes());
     if let Some(table) = harmed {
         return Err(Fault::new(
@@ -145,11 +180,13 @@ pub(super) async fn ensure(side: &Side, plan: &Plan, tables: &[Table]) -> Result
             table.name.sql()
         )));
     }
+    let remedy = format!("As the owner, run `{sql}`.");
+    if found.is_some() && plan.snapshot.mode != SnapshotMode::Never {
+        sql.push_str(&announcements(plan, tables));
+    }
     let doing = format!("making the publication {}", plan.publication);
     side.run(&doing, &sql).await.map_err(|fault| match fault.class() {
-        ErrorClass::Permission => {
-            Fault::new(fault.class(), fault.chain()).hint(format!("As the owner, run `{sql}`."))
-        }
+        ErrorClass::Permission => Fault::new(fault.class(), fault.chain()).hint(remedy),
         _ => fault,
     })
 }

@@ -22,8 +22,6 @@ const CLOSED_WITHIN: Duration = Duration::from_secs(3);
 pub(super) struct Reader {
     pub(super) chunks: mpsc::Receiver<Handed>,
     pub(super) shared: Arc<Shared>,
-    /// The tables that the stream carries.
-    pub(super) tables: Vec<TableName>,
     /// Where tables that are to be read again are asked for.
     pub(super) request: mpsc::Sender<String>,
     pub(super) _tasks: Tasks,
@@ -37,6 +35,7 @@ impl StreamReader for Reader {
                 drop(room);
                 chunk.map(Some)
             }
+            None if self.shared.is_finished() => Ok(None),
             None => Err(Fault::new(ErrorClass::Internal, "the stream of changes has ended")),
         }
     }
@@ -47,7 +46,7 @@ impl StreamReader for Reader {
 
     async fn resync(&mut self, table: &str) -> Result<(), Fault> {
         let name = TableName::parse(table)?;
-        if !self.tables.contains(&name) {
+        if !self.shared.carries(&name) {
             return Err(unknown(&name));
         }
         self.request.try_send(name.sql()).map_err(|_| {
@@ -67,5 +66,24 @@ impl StreamReader for Reader {
 
     fn head(&self) -> Head {
         self.shared.head()
+    }
+}
+
+/// A stream that has nothing more to give.
+#[derive(Debug)]
+pub(super) struct Finished;
+
+#[async_trait]
+impl StreamReader for Finished {
+    async fn next(&mut self) -> Result<Option<Chunk>, Fault> {
+        Ok(None)
+    }
+
+    fn confirm(&mut self, _position: &Position) {
+        // There is no slot that could forget anything.
+    }
+
+    fn head(&self) -> Head {
+        Head::default()
     }
 }

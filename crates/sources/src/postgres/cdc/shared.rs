@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use flowglass_clients::postgres::TableName;
 use flowglass_connect::stream::{Head, Position};
 use tokio::sync::Notify;
 
@@ -19,8 +20,12 @@ pub(super) struct Shared {
     closing: AtomicBool,
     /// Told when the task has ended.
     pub(super) ended: Notify,
+    /// The source has an end, and it was reached.
+    finished: AtomicBool,
     wire_bytes: AtomicU64,
     head: Mutex<Head>,
+    /// The tables that the stream carries.
+    tables: Mutex<Vec<TableName>>,
 }
 
 impl Shared {
@@ -31,8 +36,10 @@ impl Shared {
             moved: Notify::new(),
             closing: AtomicBool::new(false),
             ended: Notify::new(),
+            finished: AtomicBool::new(false),
             wire_bytes: AtomicU64::new(0),
             head: Mutex::new(Head::default()),
+            tables: Mutex::new(Vec::new()),
         }
     }
 
@@ -57,6 +64,23 @@ impl Shared {
 
     pub(super) fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Relaxed)
+    }
+
+    /// Nothing comes any more, and nothing is wrong.
+    pub(super) fn finish(&self) {
+        self.finished.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_finished(&self) -> bool {
+        self.finished.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_tables(&self, tables: Vec<TableName>) {
+        *self.tables.lock().unwrap_or_else(PoisonError::into_inner) = tables;
+    }
+
+    pub(super) fn carries(&self, table: &TableName) -> bool {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner).contains(table)
     }
 
     pub(super) fn add_wire_bytes(&self, count: usize) {

@@ -38,10 +38,16 @@ impl Slot {
         Self { plugin, database, active, confirmed: next().as_deref().and_then(lsn), state: next() }
     }
 
-    /// Makes a slot. It begins at the moment of the answer: its consistent point.
-    pub(super) async fn make(wire: &mut Wire, name: &str, snapshot: bool) -> Result<Made, Fault> {
+    /// Makes a slot, which goes with the connection when it is a passing one. It begins at the moment
+    /// of the answer: its consistent point.
+    pub(super) async fn make(
+        wire: &mut Wire,
+        (name, passing): (&str, bool),
+        snapshot: bool,
+    ) -> Result<Made, Fault> {
+        let kind = if passing { "TEMPORARY LOGICAL" } else { "LOGICAL" };
         let word = if snapshot { "EXPORT_SNAPSHOT" } else { "NOEXPORT_SNAPSHOT" };
-        let sql = format!("CREATE_REPLICATION_SLOT {} LOGICAL pgoutput {word}", quote(name));
+        let sql = format!("CREATE_REPLICATION_SLOT {} {kind} pgoutput {word}", quote(name));
         let rows = wire.rows(&format!("making the slot {name}"), &sql).await?;
         let mut cells = rows.into_iter().next().unwrap_or_default().into_iter().skip(1);
         let point = cells.next().flatten().as_deref().and_then(lsn).ok_or_else(|| {

@@ -7,11 +7,12 @@ use flowglass_clients::postgres::TableName;
 use flowglass_connect::Fault;
 use flowglass_model::ErrorClass;
 
-use super::backfill::{Backfill, Outcome, Setting};
+use super::backfill::{Backfill, Outcome, Setting, WATERMARK};
+use super::config::SnapshotMode;
 use super::follow::{Follower, closed};
 use super::link::Link;
 use super::message::Said;
-use super::publication::{Table, meant_tables};
+use super::publication::{JOINED, Joined, Table, meant_tables};
 use super::snapshot::{Part, Progress, parts};
 
 /// Tables that are to be read beside the log.
@@ -38,19 +39,7 @@ impl Follower {
     pub(super) async fn tend(&mut self, link: &mut Link) -> Result<(), Fault> {
         while let Ok(table) = self.requests.try_recv() {
             let found = link.meanwhile(Box::pin(self.parts_of(&table))).await?;
-            let (parts, rows) = found?;
-            match &mut self.backfill {
-                Some(backfill) => {
-                    backfill.add(parts);
-                    self.assembly.decoder.carry(Some(backfill.details()), false);
-                    self.rows_expected += rows;
-                }
-                None => {
-                    let now = self.around.clock.now().as_microsecond();
-                    let progress = Progress::new(now, parts);
-                    self.begin_backfill(Wanted { progress, rows_expected: rows });
-                }
-            }
+            self.read_too(found?);
         }
         let Some(backfill) = &mut self.backfill else { return Ok(()) };
         backfill.hear()?;
@@ -63,6 +52,53 @@ impl Follower {
         } else {
             self.around.shared.set_snapshot(Some(figures));
         }
+        Ok(())
+    }
+
+    /// Reads these parts, of about so many rows, beside the log.
+    fn read_too(&mut self, (parts, rows): (Vec<Part>, u64)) {
+        if let Some(backfill) = &mut self.backfill {
+            backfill.add(parts);
+            self.assembly.decoder.carry(Some(backfill.details()), false);
+            self.rows_expected += rows;
+        } else {
+            let progress = Progress::new(self.around.clock.now().as_microsecond(), parts);
+            self.begin_backfill(Wanted { progress, rows_expected: rows });
+        }
+    }
+
+    /// Somebody wrote a message into the log.
+    pub(super) async fn hear(&mut self, link: &mut Link, said: Said) -> Result<(), Fault> {
+        match said.prefix.as_str() {
+            WATERMARK => self.pass_watermark(link, said).await,
+            JOINED if said.transactional => self.join(link, &said.content).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// A table has joined the publication: its changes come from here on, and the rows that it has
+    /// are read. Positions say so from the end of this transaction on.
+    async fn join(&mut self, link: &mut Link, content: &[u8]) -> Result<(), Fault> {
+        // Anybody may write such a message: what is not ours does not concern us.
+        let Ok(joined) = serde_json::from_slice::<Joined>(content) else { return Ok(()) };
+        let Ok(by) = joined.by.parse() else { return Ok(()) };
+        let plan = &self.around.plan;
+        if joined.slot != plan.slot || plan.snapshot.mode == SnapshotMode::Never {
+            return Ok(());
+        }
+        let found = link.meanwhile(Box::pin(self.parts_of(&joined.table))).await?;
+        let (mut parts, rows) = match found {
+            // It is gone again, or is no longer meant.
+            Err(fault) if fault.class() == ErrorClass::NotFound => return Ok(()),
+            other => other?,
+        };
+        let known =
+            |part: &Part| self.backfill.as_ref().is_some_and(|it| it.has_joined(&part.table, by));
+        if parts.iter().all(known) {
+            return Ok(());
+        }
+        parts.iter_mut().for_each(|part| part.joined = Some(by));
+        self.read_too((parts, rows));
         Ok(())
     }
 

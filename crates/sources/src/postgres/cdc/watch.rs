@@ -1,4 +1,5 @@
-//! The task beside the stream: it writes the heartbeat and looks at what the slot holds back.
+//! The task beside the stream: it writes the heartbeat, looks at what the slot holds back, and lets
+//! tables join that were not there before.
 //!
 //! A slot lets go of the log only as positions are confirmed. Where the tables are quiet and the
 //! rest of the server is busy there is nothing to confirm, but for the heartbeat.
@@ -11,6 +12,7 @@ use flowglass_connect::Clock;
 use flowglass_model::ErrorClass;
 
 use super::config::Plan;
+use super::publication::{ensure, joinable, meant_tables};
 use super::shared::Shared;
 use super::side::Side;
 use super::slot::lsn;
@@ -43,9 +45,18 @@ impl Watch {
     pub(super) async fn run(self) {
         let mut heartbeat = (!self.plan.heartbeat.is_zero()).then_some(self.plan.heartbeat);
         let (mut beaten_at, mut looked_at) = (None::<Duration>, None::<Duration>);
+        let discover = (!self.plan.discover_every.is_zero()).then_some(self.plan.discover_every);
+        // They have just been looked for.
+        let mut discovered_at = self.clock.monotonic();
+        let pauses = [heartbeat, discover, Some(FIGURES_EVERY)];
+        let pause = pauses.into_iter().flatten().min().unwrap_or(FIGURES_EVERY);
         let mut end = None;
         loop {
             let now = self.clock.monotonic();
+            if discover.is_some_and(|every| now.saturating_sub(discovered_at) >= every) {
+                discovered_at = now;
+                self.discover().await;
+            }
             if let Some(every) = heartbeat
                 && beaten_at.is_none_or(|at| now.saturating_sub(at) >= every)
             {
@@ -58,7 +69,16 @@ impl Watch {
                 looked_at = Some(now);
                 self.look(&mut end).await;
             }
-            tokio::time::sleep(heartbeat.map_or(FIGURES_EVERY, |it| it.min(FIGURES_EVERY))).await;
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Lets tables join that were not there before. What may not join is left out: `doctor` tells it.
+    async fn discover(&self) {
+        let Ok(tables) = meant_tables(&self.side, &self.plan).await else { return };
+        let tables = joinable(tables);
+        if ensure(&self.side, &self.plan, &tables).await.is_ok() {
+            self.shared.set_tables(tables.into_iter().map(|table| table.name).collect());
         }
     }
 

@@ -27,6 +27,11 @@ impl Seen {
         })
     }
 
+    /// Whether that transaction and every earlier one had ended. The whole number.
+    pub(super) const fn is_behind(&self, transaction: u64) -> bool {
+        self.oldest > transaction
+    }
+
     /// Whether it saw the transaction that the log calls by the lower half of its number.
     pub(super) fn sees(&self, transaction: u64) -> bool {
         // Numbers wrap around; the log never tells one that is two billions away.
@@ -49,6 +54,7 @@ mod tests {
     fn what_was_running_or_came_later_is_not_seen() {
         let seen = Seen::parse("100:110:103,107").unwrap();
         let sees: Vec<u64> = (98..112).filter(|it| seen.sees(*it)).collect();
+        assert!(seen.is_behind(99) && !seen.is_behind(100));
         assert_eq!(sees, [98, 99, 100, 101, 102, 104, 105, 106, 108, 109]);
         assert_eq!(Seen::parse("5:5:").unwrap().running, HashSet::new());
         for wrong in ["", "1", "1:2", "a:b:", "1:2:x"] {

@@ -100,6 +100,12 @@ impl Backfill {
         self.progress.parts.extend(parts);
     }
 
+    /// Whether the table that this transaction added is among what is read.
+    pub(in super::super) fn has_joined(&self, table: &str, transaction: u64) -> bool {
+        let of = |part: &Part| part.joined == Some(transaction) && part.table == table;
+        self.progress.parts.iter().any(of)
+    }
+
     /// Rows read so far.
     pub(in super::super) const fn rows_done(&self) -> u64 {
         self.progress.rows_done

@@ -26,7 +26,7 @@ pub(in super::super) const WATERMARK: &str = "flowglass.watermark";
 /// A window ends early behind so many bytes of rows: they wait in memory for their watermark.
 const WINDOW_BYTES_MAX: usize = 8 << 20;
 
-/// Between two attempts to write the watermark.
+/// Between two attempts to write the watermark, and two looks at what still runs.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// What a window reads.
@@ -116,24 +116,14 @@ async fn read(plan: &Plan, side: &Side, order: &Order) -> Result<Option<Window>,
 
     let mut wire = Wire::plain(&plan.address, &format!("{} backfill", plan.id)).await?;
     let doing = format!("reading {}.{}", part.schema, part.table);
-    wire.rows(&doing, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-    // A rewrite would have to wait from here on.
-    let lock = format!("LOCK TABLE {} IN ACCESS SHARE MODE", holder(part));
-    match wire.rows(&doing, &lock).await {
-        Err(fault) if fault.class() == ErrorClass::NotFound => return Ok(None),
-        other => other?,
+    let (seen, file) = loop {
+        let Some((seen, file)) = look(&mut wire, &doing, part).await? else { return Ok(None) };
+        if part.joined.is_none_or(|it| seen.is_behind(it)) {
+            break (seen, file);
+        }
+        wire.rows(&doing, "ROLLBACK").await?;
+        tokio::time::sleep(PAUSE).await;
     };
-    let facts = format!(
-        "SELECT pg_current_snapshot()::text, pg_relation_filenode({}::regclass)::text",
-        literal(&holder(part))
-    );
-    let facts = wire.rows(&doing, &facts).await?;
-    let mut facts =
-        facts.into_iter().next().unwrap_or_default().into_iter().map(Option::unwrap_or_default);
-    let seen = facts.next().as_deref().and_then(Seen::parse).ok_or_else(|| {
-        Fault::new(ErrorClass::Internal, format!("{doing}: the snapshot is not told"))
-    })?;
-    let file = facts.next().and_then(|it| it.parse().ok());
     let mut window = Window {
         seen,
         relation,
@@ -147,6 +137,32 @@ async fn read(plan: &Plan, side: &Side, order: &Order) -> Result<Option<Window>,
         fill(&mut wire, (&doing, &sql), &mut window).await?;
     }
     Ok(Some(window))
+}
+
+/// Takes a snapshot: what it sees, and the table's file; `None` when the table is not there.
+async fn look(
+    wire: &mut Wire,
+    doing: &str,
+    part: &Part,
+) -> Result<Option<(Seen, Option<u32>)>, Fault> {
+    wire.rows(doing, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+    // A rewrite would have to wait from here on.
+    let lock = format!("LOCK TABLE {} IN ACCESS SHARE MODE", holder(part));
+    match wire.rows(doing, &lock).await {
+        Err(fault) if fault.class() == ErrorClass::NotFound => return Ok(None),
+        other => other?,
+    };
+    let facts = format!(
+        "SELECT pg_current_snapshot()::text, pg_relation_filenode({}::regclass)::text",
+        literal(&holder(part))
+    );
+    let facts = wire.rows(doing, &facts).await?;
+    let mut facts =
+        facts.into_iter().next().unwrap_or_default().into_iter().map(Option::unwrap_or_default);
+    let seen = facts.next().as_deref().and_then(Seen::parse).ok_or_else(|| {
+        Fault::new(ErrorClass::Internal, format!("{doing}: the snapshot is not told"))
+    })?;
+    Ok(Some((seen, facts.next().and_then(|it| it.parse().ok()))))
 }
 
 fn statement(order: &Order, subject: &Subject, relation: &Relation) -> Result<String, Fault> {

@@ -111,6 +111,7 @@ pub(in super::super) async fn parts(
             pages,
             runs,
             file: row.get(4),
+            joined: None,
         }
     });
     Ok(parts.collect())

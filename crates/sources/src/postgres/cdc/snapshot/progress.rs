@@ -19,6 +19,10 @@ pub(in super::super) struct Part {
     pub(in super::super) runs: u32,
     /// The holder's file: another one after a rewrite, when every row has moved.
     pub(in super::super) file: u32,
+    /// The transaction that added the table to the publication. Those that ran beside it may have
+    /// changed rows that the log does not tell: the table is read when they have ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in super::super) joined: Option<u64>,
 }
 
 impl Part {
@@ -182,6 +186,7 @@ mod tests {
             pages,
             runs,
             file: 1,
+            joined: None,
         };
         let parts = vec![part(10, 2), part(7, 1)];
         Progress { runs_done: 1, rows_done: 99, point: Some(100), ..Progress::new(5, parts) }
