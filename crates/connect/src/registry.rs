@@ -8,7 +8,10 @@ use flowglass_model::ErrorClass;
 use crate::batch::{BatchSource, BatchTarget, SourceConnector, Surroundings, TargetConnector};
 use crate::fault::Fault;
 use crate::query::QueryEngine;
-use crate::stream::{StreamSink, StreamSinkConnector, StreamSource, StreamSourceConnector};
+use crate::stream::{
+    ProcessorConnector, StreamProcessor, StreamSink, StreamSinkConnector, StreamSource,
+    StreamSourceConnector,
+};
 
 /// Connectors by the manifest's word for them.
 #[derive(Default)]
@@ -18,6 +21,7 @@ pub struct Registry {
     engines: BTreeMap<&'static str, Arc<dyn QueryEngine>>,
     stream_sources: BTreeMap<&'static str, Box<dyn StreamSourceConnector>>,
     stream_sinks: BTreeMap<&'static str, Box<dyn StreamSinkConnector>>,
+    processors: BTreeMap<&'static str, Box<dyn ProcessorConnector>>,
 }
 
 impl Registry {
@@ -50,6 +54,34 @@ impl Registry {
     /// Adds a type of sink of changes; one of the same word is replaced.
     pub fn add_stream_sink(&mut self, connector: Box<dyn StreamSinkConnector>) {
         self.stream_sinks.insert(connector.kind(), connector);
+    }
+
+    /// Adds a type of processor; one of the same word is replaced.
+    pub fn add_processor(&mut self, connector: Box<dyn ProcessorConnector>) {
+        self.processors.insert(connector.kind(), connector);
+    }
+
+    /// The words of all processors. What stands beside them is the manifest's own.
+    #[must_use]
+    pub fn processor_kinds(&self) -> Vec<&'static str> {
+        self.processors.keys().copied().collect()
+    }
+
+    /// Builds the processor that is called `id`.
+    ///
+    /// # Errors
+    /// `config` when the type is unknown or its configuration cannot be used.
+    pub fn processor(
+        &self,
+        kind: &str,
+        id: &str,
+        config: serde_json::Value,
+        around: &Surroundings,
+    ) -> Result<Arc<dyn StreamProcessor>, Fault> {
+        let Some(connector) = self.processors.get(kind) else {
+            return Err(unknown("processor", kind));
+        };
+        connector.build(id, config, around)
     }
 
     /// The query engine of that word.
@@ -163,6 +195,7 @@ impl std::fmt::Debug for Registry {
             .field("targets", &self.targets.keys())
             .field("stream_sources", &self.stream_sources.keys())
             .field("stream_sinks", &self.stream_sinks.keys())
+            .field("processors", &self.processors.keys())
             .finish()
     }
 }

@@ -179,7 +179,7 @@ impl Feed {
     pub(crate) fn batch(self) -> StreamBatch {
         let chunk = Arc::new(self.builder.finish());
         let to = chunk.len();
-        let slice = Slice { chunk, from: 0, to, left_out: None };
+        let slice = Slice::new(chunk, 0, to);
         StreamBatch::new(vec![slice], Position::after(COMMIT))
     }
 }

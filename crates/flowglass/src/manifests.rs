@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use flowglass_connect::Registry;
 use flowglass_manifest::{
-    Complaint, Loaded, Lookup, ManifestFile, Options, Severity, Style, Vocabulary, load, to_text,
+    Complaint, Loaded, Lookup, ManifestFile, Options, Severity, Style, Vocabulary, load,
+    processor_schemas, to_text,
 };
 
 use crate::console;
@@ -48,8 +49,12 @@ impl Lookup for Surrounding {
 
 /// What manifests may say in this build.
 pub(crate) fn vocabulary(registry: &Registry) -> Vocabulary {
+    let mut processors = processor_schemas();
+    let known = registry.processor_kinds();
+    processors.retain(|kind, _| known.contains(&kind.as_str()));
     Vocabulary::new(registry.source_schemas(), registry.target_schemas())
         .with_streams(registry.stream_source_schemas(), registry.stream_sink_schemas())
+        .with_processors(processors)
 }
 
 /// Reads and checks the files. `missing` says how grave an unset variable is.

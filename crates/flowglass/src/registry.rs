@@ -29,6 +29,11 @@ pub(crate) fn registry() -> Registry {
     registry.add_stream_sink(Box::new(flowglass_sinks::stdout::Connector::new(Box::new(
         std::io::stdout(),
     ))));
+    registry.add_processor(Box::new(flowglass_processors::filter::Connector));
+    registry.add_processor(Box::new(flowglass_processors::javascript::Connector));
+    registry.add_processor(Box::new(flowglass_processors::mask::Connector));
+    registry.add_processor(Box::new(flowglass_processors::project::Connector));
+    registry.add_processor(Box::new(flowglass_processors::rename::Connector));
     registry.add_engine(Arc::new(flowglass_query::DataFusion::new(QUERY_MEMORY_MAX_BYTES)));
     registry
 }

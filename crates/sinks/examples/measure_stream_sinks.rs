@@ -198,7 +198,8 @@ fn batch(number: u64) -> Arc<StreamBatch> {
         builder.push_change(change, b"1");
     }
     let chunk = Arc::new(builder.finish());
-    let slice = Slice { from: 0, to: chunk.len(), chunk, left_out: None };
+    let to = chunk.len();
+    let slice = Slice::new(chunk, 0, to);
     Arc::new(StreamBatch::new(vec![slice], Position::after(commit)))
 }
 

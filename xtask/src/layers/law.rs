@@ -26,6 +26,7 @@ pub(crate) const ROOMS: &[Room] = &[
     room("connect", &["model", "catalog"], &["testkit"]),
     room("clients", &["model", "catalog", "connect"], &["testkit"]),
     room("sources", &["model", "catalog", "connect", "clients"], &["testkit"]),
+    room("processors", &["model", "catalog", "connect"], &["testkit"]),
     room("query", &["model", "connect"], &["testkit"]),
     // What a sink wrote is read back by our own source, among other readers.
     room("sinks", &["model", "catalog", "connect", "clients"], &["testkit", "sources"]),
@@ -34,7 +35,7 @@ pub(crate) const ROOMS: &[Room] = &[
     room(
         "engine",
         &["model", "catalog", "manifest", "connect"],
-        &["testkit", "store", "sources", "query"],
+        &["testkit", "store", "sources", "processors", "query"],
     ),
     room("telemetry", &["model", "catalog", "connect"], &["testkit"]),
     room(
@@ -50,6 +51,7 @@ pub(crate) const ROOMS: &[Room] = &[
             "manifest",
             "connect",
             "clients",
+            "processors",
             "query",
             "sources",
             "sinks",
@@ -69,6 +71,7 @@ pub(crate) const ROOMS: &[Room] = &[
             "manifest",
             "connect",
             "clients",
+            "processors",
             "query",
             "sources",
             "sinks",
@@ -141,6 +144,11 @@ pub(crate) const SPOKEN: &[Spoken] = &[
         "only connectors hold brokers",
     ),
     spoken(&["datafusion", "datafusion-*"], &["query"], "a query has a room of its own"),
+    spoken(
+        &["sqlparser", "rquickjs", "rquickjs-*"],
+        &["processors"],
+        "what users write for each row is read by the processors",
+    ),
     spoken(&["parquet"], &["sources", "sinks"], "file formats belong to connectors"),
     spoken(
         &["arrow", "arrow-*"],

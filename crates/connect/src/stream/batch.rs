@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::change::ChangeRef;
 use super::chunk::Chunk;
 use super::position::Position;
+use crate::fault::Fault;
 
 /// A run of changes of one chunk.
 #[derive(Debug, Clone)]
@@ -16,11 +17,43 @@ pub struct Slice {
     pub from: usize,
     /// Index behind the last change.
     pub to: usize,
-    /// One mark a change of the slice: `true` leaves it out (a filter said so). `None` keeps all.
+    /// One mark a change of the slice: `true` leaves it out (a processor said so). `None` keeps all.
     pub left_out: Option<Arc<[bool]>>,
+    /// Those of the changes left out that a processor refused, in order; ones before `from` do not
+    /// count any more. `None` when there are none.
+    pub refused: Option<Arc<[RefusedRow]>>,
+}
+
+/// A row that a processor could not do its work on. It becomes a dead letter of every sink.
+#[derive(Debug, Clone)]
+pub struct RefusedRow {
+    /// Index of the change in its chunk.
+    pub change: usize,
+    /// The processor's id.
+    pub processor: Arc<str>,
+    /// Why; its class says [`flowglass_model::Policy::SetAside`].
+    pub fault: Arc<Fault>,
 }
 
 impl Slice {
+    /// A slice that keeps all of its changes.
+    #[must_use]
+    pub const fn new(chunk: Arc<Chunk>, from: usize, to: usize) -> Self {
+        Self { chunk, from, to, left_out: None, refused: None }
+    }
+
+    /// Whether the change with that index, counted from the slice's first, goes no further.
+    #[must_use]
+    pub fn is_left_out(&self, index: usize) -> bool {
+        self.left_out.as_deref().is_some_and(|marks| marks.get(index).copied().unwrap_or(false))
+    }
+
+    /// The rows of the slice that a processor refused, in order.
+    pub fn refused(&self) -> impl Iterator<Item = &RefusedRow> {
+        let rows = self.refused.as_deref().unwrap_or_default();
+        rows.iter().filter(|row| row.change >= self.from && row.change < self.to)
+    }
+
     /// How many changes it spans, those left out included.
     #[must_use]
     pub const fn len(&self) -> usize {
@@ -56,6 +89,13 @@ impl StreamBatch {
             .sum();
         let oldest = slices.iter().map(|slice| slice.chunk.received()).min().unwrap_or_default();
         Self { slices, spanned, wire_bytes, position, oldest }
+    }
+
+    /// The same batch after a processor: as many changes in the same places, in other slices.
+    #[must_use]
+    pub fn with_slices(self, slices: Vec<Slice>) -> Self {
+        let spanned = slices.iter().map(Slice::len).sum();
+        Self { slices, spanned, ..self }
     }
 
     /// The slices.
@@ -109,6 +149,16 @@ impl StreamBatch {
                     left_out.is_none_or(|marks| !marks.get(*index).copied().unwrap_or(false))
                 })
                 .map(move |(index, change)| (first + index, change))
+        })
+    }
+
+    /// The rows that processors refused, each with its index among the changes spanned.
+    pub fn refused(&self) -> impl Iterator<Item = (usize, &RefusedRow)> {
+        let mut before = 0;
+        self.slices.iter().flat_map(move |slice| {
+            let first = before;
+            before += slice.len();
+            slice.refused().map(move |row| (first + row.change - slice.from, row))
         })
     }
 

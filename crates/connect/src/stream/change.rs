@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::chunk::Chunk;
 use super::datum::RowRef;
 use super::position::Position;
+use super::ready::Ready;
 use super::relation::Relation;
 
 /// What happened to a row.
@@ -112,6 +113,12 @@ impl<'a> ChangeRef<'a> {
     #[must_use]
     pub fn relation(&self) -> &'a Arc<Relation> {
         self.chunk.relation(self.change.relation)
+    }
+
+    /// What stands in the row's columns when the row is a message already.
+    #[must_use]
+    pub fn ready(&self) -> Option<&'a Arc<Ready>> {
+        self.chunk.ready(self.change.relation)
     }
 
     /// The transaction.

@@ -12,6 +12,7 @@ use twox_hash::XxHash3_64;
 use super::change::{Change, ChangeRef, Identity, Op, Transaction};
 use super::datum::Cell;
 use super::position::Position;
+use super::ready::Ready;
 use super::relation::Relation;
 
 /// A place between two changes of a chunk where a transaction is whole.
@@ -26,13 +27,17 @@ pub struct Mark {
 /// Changes in order, with their bytes. Never altered once it is made.
 #[derive(Debug, Clone)]
 pub struct Chunk {
-    bytes: Bytes,
-    cells: Vec<Cell>,
-    changes: Vec<Change>,
-    relations: Vec<Arc<Relation>>,
-    transactions: Vec<Transaction>,
-    marks: Vec<Mark>,
-    received: Duration,
+    pub(super) bytes: Bytes,
+    /// What processors added; its ranges begin where those of `bytes` end.
+    pub(super) appended: Vec<u8>,
+    pub(super) cells: Vec<Cell>,
+    pub(super) changes: Vec<Change>,
+    pub(super) relations: Vec<Arc<Relation>>,
+    /// Relations, by index, whose rows are messages already.
+    pub(super) ready: Vec<(u16, Arc<Ready>)>,
+    pub(super) transactions: Vec<Transaction>,
+    pub(super) marks: Vec<Mark>,
+    pub(super) received: Duration,
 }
 
 impl Chunk {
@@ -77,6 +82,7 @@ impl Chunk {
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         self.bytes.len()
+            + self.appended.len()
             + self.cells.len() * size_of::<Cell>()
             + self.changes.len() * size_of::<Change>()
             + self.transactions.len() * size_of::<Transaction>()
@@ -84,8 +90,17 @@ impl Chunk {
 
     pub(super) fn bytes_of(&self, cell: Cell) -> &[u8] {
         let (start, end) = cell.range();
+        match self.bytes.get(start..end) {
+            Some(bytes) => bytes,
+            None => self.appended_bytes(start, end),
+        }
+    }
+
+    fn appended_bytes(&self, start: usize, end: usize) -> &[u8] {
+        let before = self.bytes.len();
+        let range = start.checked_sub(before).zip(end.checked_sub(before));
         // The builder made the range from these bytes; an empty answer is the worst of a defect.
-        self.bytes.get(start..end).unwrap_or_default()
+        range.and_then(|(start, end)| self.appended.get(start..end)).unwrap_or_default()
     }
 
     pub(super) fn cells(&self, start: u32, count: usize) -> &[Cell] {
@@ -98,6 +113,10 @@ impl Chunk {
         &self.relations[usize::from(index)]
     }
 
+    pub(super) fn ready(&self, index: u16) -> Option<&Arc<Ready>> {
+        self.ready.iter().find(|(relation, _)| *relation == index).map(|(_, ready)| ready)
+    }
+
     #[expect(clippy::indexing_slicing, reason = "the builder gave the index out")]
     pub(super) fn transaction(&self, index: u32) -> &Transaction {
         &self.transactions[index as usize]
@@ -106,7 +125,7 @@ impl Chunk {
 
 /// Where the cells of a row begin in the chunk that is being built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CellStart(u32);
+pub struct CellStart(pub(super) u32);
 
 /// Fills a chunk: relation and transaction first, then cells, then the change that they belong to.
 ///
@@ -254,9 +273,11 @@ impl ChunkBuilder {
     pub fn finish(self) -> Chunk {
         Chunk {
             bytes: self.whole.unwrap_or_else(|| Bytes::from(self.bytes)),
+            appended: Vec::new(),
             cells: self.cells,
             changes: self.changes,
             relations: self.relations,
+            ready: Vec::new(),
             transactions: self.transactions,
             marks: self.marks,
             received: self.received,

@@ -93,6 +93,12 @@ impl<'a> RowRef<'a> {
         self.cells.get(index).map_or(Datum::Null, |cell| read(self.chunk, *cell))
     }
 
+    /// Where the cells lie: of use to who derives a chunk from this one.
+    #[must_use]
+    pub const fn cells(&self) -> &'a [Cell] {
+        self.cells
+    }
+
     /// All cells in order.
     pub fn data(&self) -> impl ExactSizeIterator<Item = Datum<'a>> + use<'a> {
         let chunk = self.chunk;

@@ -17,24 +17,32 @@
 //!   says where it stands when it is opened: that answer, and nothing else, is where it goes on.
 //! * **Refusing.** A row that can never be delivered is named in the acknowledgement, with its
 //!   reason; the rest of its batch is delivered.
+//! * **Processing.** Between source and sinks a row may be left out, refused or changed, and is never
+//!   lost from the count: see [`StreamProcessor`].
 
 mod batch;
 mod change;
 mod chunk;
 mod datum;
 mod message;
+mod overlay;
 mod position;
+mod processor;
+mod ready;
 mod relation;
 mod sink;
 mod source;
 mod state;
 
-pub use batch::{Slice, StreamBatch};
+pub use batch::{RefusedRow, Slice, StreamBatch};
 pub use change::{Change, ChangeRef, Identity, Op, Transaction};
 pub use chunk::{CellStart, Chunk, ChunkBuilder, Mark, NewChange};
 pub use datum::{Cell, Datum, RowRef};
 pub use message::{Message, Messages, Span};
+pub use overlay::{ChunkOverlay, Replaced};
 pub use position::{ParsePositionError, Position};
+pub use processor::{Processing, ProcessorConnector, StreamProcessor};
+pub use ready::Ready;
 pub use relation::{Column, Kind, Relation};
 pub use sink::{
     Acknowledged, Delivery, Guarantee, Refused, SinkWriter, StreamSink, StreamSinkConnector, Takes,

@@ -250,12 +250,7 @@ impl Batcher {
             let here = (first.chunk.len() - first.from).min(left);
             if here > 0 {
                 let chunk = Arc::clone(&first.chunk);
-                slices.push(Slice {
-                    chunk,
-                    from: first.from,
-                    to: first.from + here,
-                    left_out: None,
-                });
+                slices.push(Slice::new(chunk, first.from, first.from + here));
             }
             first.from += here;
             left -= here;

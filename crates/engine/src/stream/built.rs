@@ -7,7 +7,7 @@ use flowglass_catalog::PipelineScope;
 use flowglass_connect::stream::{DeadLetterLimits, Overflow, StreamState};
 use flowglass_connect::{Fault, Registry, Surroundings};
 use flowglass_manifest as manifest;
-use flowglass_model::{Action, NodeId};
+use flowglass_model::{Action, ErrorClass, NodeId};
 use tokio::sync::watch;
 
 use super::batcher::BatchLimits;

@@ -4,6 +4,8 @@
 //! holds is lost when a sink is away: lanes keep their batches, queues fill, reading stops, and the
 //! source keeps the rest.
 
+mod processed;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +23,7 @@ use super::ledger::{ByTable, Sum, read_of};
 use super::letters::{LetterTotals, Letters};
 use super::meters::{Meters, StageOf};
 use super::policy::{CommitPolicy, SinkPosition};
+use super::processing::Processors;
 use super::seat::Seat;
 use super::trim::trim;
 use super::watcher::Watcher;
@@ -58,6 +61,7 @@ struct Coordinator<'a> {
     _tell: mpsc::Sender<(usize, Report)>,
     _lanes: Tasks,
     batcher: Batcher,
+    processors: Processors,
     reader: Option<Box<dyn StreamReader>>,
     /// Behind the last batch that was handed over.
     handed: Option<Position>,
@@ -81,7 +85,7 @@ impl<'a> Coordinator<'a> {
     /// Starts a lane for each sink.
     ///
     /// # Errors
-    /// `config` when a sink's messages cannot be made as it asks.
+    /// `config` when a sink's messages cannot be made as it asks; what keeps a processor from working.
     fn start(
         job: &'a StreamJob,
         stop: &'a Stop,
@@ -129,6 +133,7 @@ impl<'a> Coordinator<'a> {
             _tell: tell,
             _lanes: lanes,
             batcher: Batcher::new(job.limits),
+            processors: Processors::open(&job.processors, &job.meters)?,
             reader: None,
             handed: None,
             status,
@@ -302,8 +307,10 @@ impl<'a> Coordinator<'a> {
                 status.batch_events = batch.spanned() as u64;
             }
         });
-        let batch = Arc::new(batch);
+        let batch = self.processed(batch).await?;
         self.meters.busy(StageOf::Process, self.now().saturating_sub(began));
+        let Some(batch) = batch else { return Ok(()) };
+        let batch = Arc::new(batch);
         for lane in 0..self.seats.len() {
             self.hand_to(lane, &batch, &read).await?;
             if self.cut_short {

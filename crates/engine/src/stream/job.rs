@@ -6,7 +6,7 @@ use std::time::Duration;
 use flowglass_catalog::PipelineScope;
 use flowglass_connect::Clock;
 use flowglass_connect::stream::{
-    DeadLetterLimits, Head, Position, StreamSink, StreamSource, StreamState,
+    DeadLetterLimits, Head, Position, StreamProcessor, StreamSink, StreamSource, StreamState,
 };
 use flowglass_model::LedgerEntry;
 
@@ -21,6 +21,8 @@ pub struct StreamJob {
     pub name: String,
     /// Where changes come from.
     pub source: Arc<dyn StreamSource>,
+    /// What is done with rows on their way, in this order.
+    pub processors: Vec<Arc<dyn StreamProcessor>>,
     /// Where they go, at least one.
     pub sinks: Vec<SinkJob>,
     /// When a batch is cut.
@@ -98,6 +100,8 @@ pub struct Status {
     pub ledger: Vec<LedgerEntry>,
     /// The stage that is nearest to its limit: the share of time that it worked.
     pub bottleneck: Option<(StageOf, f64)>,
+    /// What processors want people to know, such as a table that one does not apply to.
+    pub remarks: Vec<String>,
     /// Why nothing moves although the source does.
     pub stalled: Option<Stall>,
 }

@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 use super::begin::emptied;
 use super::ledger::{ByTable, Outcome};
 use super::letters::Letters;
+use super::processing::refused_of;
 use super::tally;
 
 /// The first wait before a sink is opened again; doubled each time.
@@ -234,10 +235,10 @@ impl Running {
         let batch = Arc::clone(&held.handed.batch);
         let since = self.lane.clock.monotonic();
         let mut messages = None;
-        let mut refused = Vec::new();
+        let mut refused = refused_of(&batch);
         if let Some(encoder) = &mut self.lane.encoder {
             let mut out = Messages::with_capacity(batch.spanned(), self.encoded_bytes);
-            refused = encoder.encode(&batch, &mut out);
+            refused.extend(encoder.encode(&batch, &mut out));
             self.encoded_bytes = out.buffer.len() + out.buffer.len() / 8;
             messages = Some(out);
         }

@@ -15,6 +15,7 @@ mod ledger;
 mod letters;
 mod meters;
 mod policy;
+mod processing;
 mod seat;
 mod tally;
 mod trim;

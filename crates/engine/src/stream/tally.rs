@@ -5,7 +5,7 @@ use flowglass_connect::stream::{ChangeRef, Messages, Refused, StreamBatch};
 use super::ledger::{ByTable, Outcome};
 use super::letters::Fate;
 
-/// Counts the rows that are on their way to the sink, and those that a filter left out.
+/// Counts the rows that are on their way to the sink, and those that a processor left out.
 ///
 /// For a sink of messages a row counts when there is a message for it, so that an encoder that
 /// passed over a row is seen in the ledger.
@@ -15,12 +15,15 @@ pub(super) fn delivered(batch: &StreamBatch, messages: Option<&Messages>) -> ByT
     let mut items = messages.map(|it| it.items().iter().peekable());
     let mut index = 0_usize;
     for slice in batch.slices() {
-        let left_out = slice.left_out.as_deref();
+        let mut refused = slice.refused().map(|row| row.change - slice.from).peekable();
         for (at, change) in slice.chunk.changes(slice.from, slice.to).enumerate() {
             let part = outcome.of(change.relation());
             let hash = change.head().hash;
-            if left_out.is_some_and(|marks| marks.get(at).copied().unwrap_or(false)) {
-                part.filtered.add(hash);
+            if slice.is_left_out(at) {
+                // What a processor refused is counted where it is set aside.
+                if refused.next_if_eq(&at).is_none() {
+                    part.filtered.add(hash);
+                }
             } else if let Some(items) = &mut items {
                 let mut told = false;
                 while items.next_if(|item| item.change as usize == index).is_some() {
@@ -38,7 +41,7 @@ pub(super) fn delivered(batch: &StreamBatch, messages: Option<&Messages>) -> ByT
     outcome
 }
 
-/// Adds the rows that could not be encoded, and so were not counted as delivered.
+/// Adds the rows that a processor refused or that could not be encoded, and so were not counted.
 pub(super) fn set_aside(
     outcome: &mut ByTable<Outcome>,
     batch: &StreamBatch,

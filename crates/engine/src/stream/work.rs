@@ -139,6 +139,7 @@ impl Teller<'_> {
                 now.push(format!("sink `{}`: {trouble}", sink.id));
             }
         }
+        now.extend(status.remarks.iter().cloned());
         if let Some(stall) = &status.stalled {
             let who = stall.sink.as_ref().map_or(String::new(), |it| format!(", at sink `{it}`"));
             now.push(format!("stalled in stage `{}`{who}", stall.stage.name()));

@@ -308,6 +308,7 @@ impl World {
         StreamJob {
             name: "orders".to_owned(),
             source: Arc::new(source),
+            processors: Vec::new(),
             sinks: sinks.collect(),
             limits: self.limits,
             queue_batches_max: 2,

@@ -90,6 +90,10 @@ struct MaskDraft {
     /// What stands for a value.
     #[schemars(extend("default" = "redact"))]
     how: Option<MaskHow>,
+    /// The key of `hash`, 16 bytes or more, from a secret. Without one, who can list the values that
+    /// there may be can find out which one a sum stands for.
+    #[schemars(length(min = 16))]
+    key: Option<String>,
     /// Only rows of these tables; of all by default. `%` and `*` stand for any characters.
     #[schemars(length(min = 1))]
     tables: Option<Vec<String>>,
@@ -100,7 +104,7 @@ struct MaskDraft {
 #[serde(rename_all = "snake_case")]
 #[expect(dead_code, reason = "only its schema is used")]
 enum MaskHow {
-    /// The same text for the same value, from which the value cannot be told.
+    /// The SHA-256 of the value, with `key` its HMAC: the same text for the same value.
     Hash,
     /// The same text for every value.
     Redact,

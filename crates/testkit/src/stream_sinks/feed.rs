@@ -79,7 +79,8 @@ pub fn feed(number: u64, prefix: &str) -> Fed {
     }
     builder.mark(Position::after(commit));
     let chunk = Arc::new(builder.finish());
-    let slice = Slice { from: 0, to: chunk.len(), chunk, left_out: None };
+    let to = chunk.len();
+    let slice = Slice::new(chunk, 0, to);
     let batch = Arc::new(StreamBatch::new(vec![slice], Position::after(commit)));
     Fed { batch, messages, expected }
 }

@@ -1,0 +1,8 @@
+//! The processors from outside: rows in, rows out, with everything that the ledger counts by.
+
+mod columns;
+mod filter;
+mod javascript;
+mod measure;
+mod properties;
+mod support;
