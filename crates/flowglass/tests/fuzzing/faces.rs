@@ -30,7 +30,9 @@ pub(crate) const FACES: &[Face] = &[
     ("jsonl", jsonl),
     ("manifest", manifest),
     ("pgcopy", pgcopy),
+    ("pglog", pglog),
     ("report", run_report),
+    ("tail", tail),
 ];
 
 /// Feeds bytes to the door of this name.
@@ -152,6 +154,18 @@ fn pgcopy(bytes: &[u8]) {
     if let Err(fault) = flowglass_sources::postgres::fuzzing::rows(bytes) {
         assert_ne!(fault.class(), ErrorClass::Internal, "{}", fault.chain());
     }
+}
+
+/// What a Postgres server sends of its log, transactions in progress among it.
+fn pglog(bytes: &[u8]) {
+    // A log that makes no sense is the server's mistake, and told as one that nobody can mend.
+    drop(flowglass_sources::postgres::cdc::fuzzing::log(bytes));
+}
+
+/// Lines of a file that is followed.
+fn tail(bytes: &[u8]) {
+    let (cells, bad) = flowglass_sources::tail::fuzzing::lines(bytes);
+    assert!(cells >= 3 * bad, "a bad line is a row of three cells");
 }
 
 /// Values of `--metric`, `--label`, `--objective` and `--time`.

@@ -302,6 +302,17 @@ fn a_transaction_that_is_committed_right_behind_a_message_is_not_passed_over() {
     assert_eq!(changes.len(), 1);
 }
 
+#[test]
+fn the_seeds_of_the_fuzz_target_are_logs() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/pglog");
+    let told = |name: &str| {
+        let bytes = std::fs::read(folder.join(format!("{name}.bin"))).unwrap();
+        super::fuzzing::log(&bytes).unwrap()
+    };
+    // Two cells a row; the row that was rolled back is not among them.
+    assert_eq!((told("plain"), told("blocks"), told("messages")), (14, 6, 2));
+}
+
 proptest! {
     #[test]
     fn cutting_the_bytes_anywhere_changes_nothing(
