@@ -22,10 +22,14 @@ pub(crate) fn registry() -> Registry {
     registry.add_target(Box::new(flowglass_sinks::sqlite::Connector));
     registry.add_stream_source(Box::new(flowglass_sources::generator::Connector));
     registry.add_stream_source(Box::new(flowglass_sources::postgres::cdc::StreamConnector));
+    registry.add_stream_source(Box::new(flowglass_sources::tail::Connector));
     registry.add_stream_sink(Box::new(flowglass_sinks::folder::Connector));
+    registry.add_stream_sink(Box::new(flowglass_sinks::http::Connector));
     registry.add_stream_sink(Box::new(flowglass_sinks::kafka::Connector));
     registry.add_stream_sink(Box::new(flowglass_sinks::null::Connector));
+    registry.add_stream_sink(Box::new(flowglass_sinks::postgres::StreamConnector));
     registry.add_stream_sink(Box::new(flowglass_sinks::redis::Connector));
+    registry.add_stream_sink(Box::new(flowglass_sinks::sqlite::StreamConnector));
     registry.add_stream_sink(Box::new(flowglass_sinks::stdout::Connector::new(Box::new(
         std::io::stdout(),
     ))));

@@ -10,11 +10,21 @@ pub mod csv;
 mod files;
 #[cfg(feature = "folder")]
 pub mod folder;
+#[cfg(feature = "http")]
+pub mod http;
 #[cfg(feature = "jsonl")]
 pub mod jsonl;
 #[cfg(feature = "kafka")]
 pub mod kafka;
-#[cfg(any(feature = "folder", feature = "kafka", feature = "redis", feature = "stdout"))]
+#[cfg(any(
+    feature = "folder",
+    feature = "http",
+    feature = "kafka",
+    feature = "postgres",
+    feature = "redis",
+    feature = "sqlite",
+    feature = "stdout"
+))]
 mod messages;
 #[cfg(feature = "null")]
 pub mod null;
@@ -24,7 +34,11 @@ pub mod parquet;
 pub mod postgres;
 #[cfg(feature = "redis")]
 pub mod redis;
+#[cfg(any(feature = "folder", feature = "postgres", feature = "sqlite"))]
+mod rows;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 #[cfg(feature = "stdout")]
 pub mod stdout;
+#[cfg(any(feature = "http", feature = "redis"))]
+mod tls;

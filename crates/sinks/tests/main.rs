@@ -5,11 +5,7 @@
 mod databases;
 #[cfg(all(feature = "csv", feature = "jsonl", feature = "parquet"))]
 mod files;
-#[cfg(all(
-    feature = "folder",
-    feature = "kafka",
-    feature = "null",
-    feature = "redis",
-    feature = "stdout"
-))]
+#[cfg(any(feature = "folder", feature = "http", feature = "kafka", feature = "redis"))]
 mod streams;
+#[cfg(all(feature = "sqlite", feature = "postgres"))]
+mod tables;

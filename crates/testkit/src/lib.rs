@@ -23,6 +23,7 @@ mod redact;
 mod redis;
 #[cfg(feature = "redis-client")]
 mod redis_read;
+pub mod row_sinks;
 mod scratch;
 mod service;
 pub mod stream_sinks;

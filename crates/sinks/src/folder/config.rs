@@ -12,8 +12,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::sink::Sink;
+use crate::parquet::Packing;
+use crate::rows::Template;
 
-/// Writes messages as JSON lines to files of a folder, exactly once.
+/// Writes messages as JSON lines, or rows as Parquet, to files of a folder, exactly once.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -22,21 +24,38 @@ pub struct Config {
     /// The folder; made when it is missing. Relative to the stream's own file.
     pub folder: PathBuf,
     /// The folder inside of it that a message goes to, with `{schema}`, `{table}`, `{op}` and
-    /// `{col:NAME}`; `/` makes further folders.
+    /// `{col:NAME}`; `/` makes further folders. Of rows as Parquet only `{schema}` and `{table}`.
     #[serde(default = "default_path")]
     pub path: String,
+    /// What the files hold.
+    #[serde(default)]
+    pub format: Format,
     /// What a line holds.
     #[serde(default)]
     pub line: Line,
+    /// How Parquet's pages are compressed.
+    #[serde(default)]
+    pub compression: Packing,
     /// When a file is closed and the next one begun.
     #[serde(default)]
     pub roll: Roll,
     /// Whether the source waits for this sink. Read by the engine.
     #[serde(default = "default_required")]
     pub required: bool,
-    /// The form of messages.
+    /// The form of messages; not of rows as Parquet.
     #[serde(flatten)]
     pub form: EncoderSettings,
+}
+
+/// What the files hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// A message a line.
+    #[default]
+    Jsonl,
+    /// The rows of one table, in columns of their types.
+    Parquet,
 }
 
 /// What a line holds.
@@ -54,9 +73,9 @@ pub enum Line {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Roll {
-    /// It holds so many bytes.
+    /// It holds so many bytes, before they are packed.
     pub bytes: u64,
-    /// It holds so many lines.
+    /// It holds so many lines or rows.
     pub rows: u64,
     /// It was begun so many seconds ago.
     pub age_seconds: u64,
@@ -103,20 +122,27 @@ impl StreamSinkConnector for Connector {
     }
 }
 
+/// What is written, and how.
+#[derive(Debug)]
+pub(super) enum Writes {
+    Lines { line: Line, form: EncoderSettings },
+    Rows { path: Template, packing: Packing },
+}
+
 /// A configuration that has been looked through.
 #[derive(Debug)]
 pub(super) struct Settings {
     pub(super) id: String,
     /// Whole.
     pub(super) folder: PathBuf,
-    /// As it was written, for people.
+    /// As they were written, for people.
     pub(super) shown: String,
+    pub(super) path: String,
     /// Name of the manifest in the folder.
     pub(super) manifest: String,
-    pub(super) line: Line,
     pub(super) roll: Roll,
     pub(super) age_max: Duration,
-    pub(super) form: EncoderSettings,
+    pub(super) writes: Writes,
 }
 
 impl Settings {
@@ -133,18 +159,32 @@ impl Settings {
         if roll.bytes == 0 || roll.rows == 0 || roll.age_seconds == 0 {
             return refuse("each of `roll`'s limits must be 1 or more");
         }
-        let mut form = config.form;
-        form.route = config.path;
+        let writes = match config.format {
+            Format::Jsonl => {
+                let form = EncoderSettings { route: config.path.clone(), ..config.form };
+                Writes::Lines { line: config.line, form }
+            }
+            Format::Parquet => {
+                if config.line != Line::default() || config.form != EncoderSettings::default() {
+                    return refuse(
+                        "with `format: parquet` there are no messages: leave out `line`, \
+                         `envelope`, `encoding`, `key`, `tombstones` and `message_bytes_max`",
+                    );
+                }
+                let path = Template::parse(&config.path, 1)?;
+                Writes::Rows { path, packing: config.compression }
+            }
+        };
         Ok(Self {
             // A name that no destination has: those are folders.
             manifest: format!("_flowglass.{stream}.{}.json", config.id),
             id: config.id,
             shown: config.folder.display().to_string(),
+            path: config.path,
             folder: around.base_dir.join(config.folder),
-            line: config.line,
             roll,
             age_max: Duration::from_secs(roll.age_seconds),
-            form,
+            writes,
         })
     }
 }

@@ -36,11 +36,15 @@ pub(super) struct Current {
     pub(super) number: u64,
     /// How much of it counts.
     pub(super) bytes: u64,
-    /// How many lines that is.
+    /// How many lines or rows that is.
     pub(super) rows: u64,
     /// When its first line was written.
     #[serde(default)]
     pub(super) begun_at: Option<Timestamp>,
+    /// Which columns it has, as a number that is another for other columns; none where every line
+    /// says so itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) shape: Option<String>,
 }
 
 /// A manifest's place, locked. Dropping it unlocks.

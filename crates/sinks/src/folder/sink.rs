@@ -7,7 +7,7 @@ use flowglass_connect::stream::{Guarantee, Precondition, SinkWriter, StreamSink,
 use flowglass_connect::{Clock, Fault};
 use flowglass_model::AssetRef;
 
-use super::config::Settings;
+use super::config::{Settings, Writes};
 use super::writer::Writer;
 use crate::messages::{Ends, ThreadedSink, ask};
 
@@ -33,11 +33,14 @@ impl StreamSink for Sink {
     }
 
     fn asset(&self) -> AssetRef {
-        AssetRef::file(format!("{}/{}", self.settings.shown, self.settings.form.route))
+        AssetRef::file(format!("{}/{}", self.settings.shown, self.settings.path))
     }
 
     fn takes(&self) -> Takes {
-        Takes::Messages(self.settings.form.clone())
+        match &self.settings.writes {
+            Writes::Lines { form, .. } => Takes::Messages(form.clone()),
+            Writes::Rows { .. } => Takes::Rows,
+        }
     }
 
     fn guarantee(&self) -> Guarantee {

@@ -1,21 +1,22 @@
-//! An open folder: appends lines, keeps the manifest, closes files.
+//! An open folder: appends to files, keeps the manifest, closes files.
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Write};
-use std::path::PathBuf;
+use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use flowglass_connect::stream::{Acknowledged, Delivery, Position};
 use flowglass_connect::{Clock, Fault};
-use flowglass_model::ErrorClass;
 
-use super::config::Settings;
-use super::lines::{is_inside, push};
-use super::manifest::{Current, Locked, Manifest, sync_folder};
-use crate::messages::{Ends, is_refused, refuse};
+use super::config::{Settings, Writes};
+use super::files;
+use super::lines::lines;
+use super::manifest::{Current, Locked, Manifest};
+use super::piece::{Made, Piece, Pieces};
+use super::rows::Tables;
+use crate::messages::Ends;
 
 /// Between two looks at the age of files while nothing comes.
 const LOOK_AT_AGE_EVERY: Duration = Duration::from_secs(1);
@@ -29,6 +30,7 @@ pub(super) struct Writer {
     clock: Arc<dyn Clock>,
     manifest: Manifest,
     open: BTreeMap<String, File>,
+    tables: Option<Tables>,
 }
 
 impl Writer {
@@ -46,14 +48,16 @@ impl Writer {
         let mut manifest = locked.load()?.unwrap_or_default();
         manifest.owner = uuid::Uuid::now_v7().simple().to_string();
         locked.keep(&manifest)?;
-        let writer = Self { settings, clock, manifest, open: BTreeMap::new() };
-        for (destination, current) in &writer.manifest.files {
-            writer.mend(destination, current).map_err(|error| {
-                Fault::io(format!("bringing the files of `{destination}` in order"), error)
-            })?;
+        for (destination, current) in &manifest.files {
+            files::mend(&settings, destination, current)?;
         }
         drop(locked);
-        let position = writer.manifest.position.clone();
+        let position = manifest.position.clone();
+        let tables = match &settings.writes {
+            Writes::Lines { .. } => None,
+            Writes::Rows { path, .. } => Some(Tables::new(path.clone())),
+        };
+        let writer = Self { settings, clock, manifest, open: BTreeMap::new(), tables };
         Ok((writer, position))
     }
 
@@ -74,89 +78,72 @@ impl Writer {
         }
     }
 
-    /// Cuts off what the manifest does not count, and finishes closing.
-    fn mend(&self, destination: &str, current: &Current) -> io::Result<()> {
-        let open = self.path(destination, current.number, true);
-        match File::options().write(true).open(&open) {
-            Ok(file) if current.bytes == 0 => {
-                drop(file);
-                std::fs::remove_file(&open)?;
-            }
-            Ok(file) => {
-                file.set_len(current.bytes)?;
-                file.sync_data()?;
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound && current.bytes == 0 => {}
-            Err(error) => return Err(error),
+    fn pieces(&mut self, delivery: &Delivery) -> Made {
+        match (&self.settings.writes, &mut self.tables) {
+            (Writes::Lines { line, .. }, _) => lines(delivery, *line),
+            (Writes::Rows { .. }, Some(tables)) => tables.rows(delivery),
+            (Writes::Rows { .. }, None) => Ok(Pieces::default()),
         }
-        let before = current.number.saturating_sub(1);
-        let unfinished = self.path(destination, before, true);
-        if before > 0 && unfinished.exists() {
-            std::fs::rename(unfinished, self.path(destination, before, false))?;
-        }
-        Ok(())
     }
 
     fn deliver(&mut self, delivery: &Delivery) -> Result<Acknowledged, Fault> {
+        let Pieces { pieces, refused } = self.pieces(delivery)?;
         let mut next = self.manifest.clone();
         next.position = Some(delivery.batch.position().clone());
-        let mut acknowledged = Acknowledged { number: delivery.number, ..Default::default() };
-        let mut lines: BTreeMap<&str, (Vec<u8>, u64)> = BTreeMap::new();
-        if let Some(messages) = &delivery.messages {
-            acknowledged.refused = refuse(messages, |message| {
-                let what = "the row's path leads out of the folder, or is no path";
-                (!is_inside(messages.destination_of(message)))
-                    .then(|| Fault::new(ErrorClass::Malformed, what))
-            });
-            for message in messages.items() {
-                if !is_refused(&acknowledged.refused, message) {
-                    let (out, rows) = lines.entry(messages.destination_of(message)).or_default();
-                    push(out, self.settings.line, delivery, (messages, message))?;
-                    *rows += 1;
-                }
-            }
-        }
+        let number = delivery.number;
+        let mut acknowledged = Acknowledged { number, refused, ..Acknowledged::default() };
         // From the first changed byte to the manifest nobody else may come in between.
         let locked = Locked::wait(&self.settings.folder.join(&self.settings.manifest))?;
         locked.check(&self.manifest.owner)?;
-        for (destination, (bytes, rows)) in lines {
-            let current = next.files.entry(destination.to_owned()).or_default();
+        let mut closed = Vec::new();
+        for piece in &pieces {
+            let current = next.files.entry(piece.destination.clone()).or_default();
             current.number = current.number.max(1);
-            self.append(destination, current, &bytes).map_err(|error| {
-                Fault::io(format!("writing to the files of `{destination}`"), error)
+            if current.rows > 0 && current.shape != piece.shape {
+                closed.push((piece.destination.clone(), current.number));
+                *current = Current { number: current.number + 1, ..Current::default() };
+                self.open.remove(&piece.destination);
+            }
+            let bytes = self.append(current, piece).map_err(|error| {
+                Fault::io(format!("writing to the files of `{}`", piece.destination), error)
             })?;
-            current.bytes += bytes.len() as u64;
-            current.rows += rows;
-            acknowledged.bytes += bytes.len() as u64;
+            current.bytes += bytes;
+            current.rows += piece.rows;
+            acknowledged.bytes += bytes;
         }
-        self.keep(&locked, next)?;
+        self.keep(&locked, next, closed)?;
         Ok(acknowledged)
     }
 
-    fn append(&mut self, destination: &str, current: &mut Current, bytes: &[u8]) -> io::Result<()> {
+    /// Appends to the current file; how many bytes.
+    fn append(&mut self, current: &mut Current, piece: &Piece) -> io::Result<u64> {
+        let destination = &piece.destination;
         if !self.open.contains_key(destination) {
             if self.open.len() >= FILES_OPEN_MAX {
                 self.open.clear();
             }
-            let path = self.path(destination, current.number, true);
-            if let Some(folder) = path.parent() {
-                std::fs::create_dir_all(folder)?;
-            }
-            let file = File::options().create(true).append(true).open(&path)?;
-            sync_folder(path.parent())?;
+            let file = files::open(&self.settings, destination, current.number)?;
             self.open.insert(destination.to_owned(), file);
         }
         if current.begun_at.is_none() {
             current.begun_at = Some(self.clock.now());
+            current.shape.clone_from(&piece.shape);
         }
-        let Some(file) = self.open.get_mut(destination) else { return Ok(()) };
-        file.write_all(bytes)?;
-        file.sync_data()
+        let Some(file) = self.open.get_mut(destination) else { return Ok(0) };
+        let head: &[u8] = if current.bytes == 0 { &piece.head } else { &[] };
+        file.write_all(head)?;
+        file.write_all(&piece.bytes)?;
+        file.sync_data()?;
+        Ok((head.len() + piece.bytes.len()) as u64)
     }
 
-    /// Keeps a manifest in which full and old files are closed, then gives them their names.
-    fn keep(&mut self, locked: &Locked, mut next: Manifest) -> Result<(), Fault> {
-        let mut closed = Vec::new();
+    /// Keeps a manifest in which full and old files are closed, then gives them their last form.
+    fn keep(
+        &mut self,
+        locked: &Locked,
+        mut next: Manifest,
+        mut closed: Vec<(String, u64)>,
+    ) -> Result<(), Fault> {
         for (destination, current) in &mut next.files {
             if self.is_full(current) {
                 closed.push((destination.clone(), current.number));
@@ -166,12 +153,9 @@ impl Writer {
         locked.keep(&next)?;
         self.manifest = next;
         for (destination, number) in closed {
+            // The one that is open may be a later one; then it is opened again.
             self.open.remove(&destination);
-            let (from, to) =
-                (self.path(&destination, number, true), self.path(&destination, number, false));
-            std::fs::rename(from, &to)
-                .and_then(|()| sync_folder(to.parent()))
-                .map_err(|error| Fault::io(format!("closing a file of `{destination}`"), error))?;
+            files::close(&self.settings, &destination, number)?;
         }
         Ok(())
     }
@@ -183,7 +167,7 @@ impl Writer {
         let locked = Locked::wait(&self.settings.folder.join(&self.settings.manifest))?;
         locked.check(&self.manifest.owner)?;
         let next = self.manifest.clone();
-        self.keep(&locked, next)
+        self.keep(&locked, next, Vec::new())
     }
 
     fn is_full(&self, current: &Current) -> bool {
@@ -191,10 +175,5 @@ impl Writer {
         let age = current.begun_at.map(|begun| self.clock.now().duration_since(begun));
         let old = age.is_some_and(|age| age.unsigned_abs() >= self.settings.age_max);
         current.rows > 0 && (current.bytes >= roll.bytes || current.rows >= roll.rows || old)
-    }
-
-    fn path(&self, destination: &str, number: u64, open: bool) -> PathBuf {
-        let end = if open { ".open" } else { "" };
-        self.settings.folder.join(destination).join(format!("{number:08}.jsonl{end}"))
     }
 }

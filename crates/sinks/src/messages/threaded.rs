@@ -57,7 +57,7 @@ impl ThreadedSink {
 ///
 /// # Errors
 /// Its own.
-#[cfg(any(feature = "kafka", feature = "folder"))]
+#[cfg(any(feature = "kafka", feature = "folder", feature = "sqlite"))]
 pub(crate) async fn ask<T: Send + 'static>(
     name: &'static str,
     work: impl FnOnce() -> Result<T, Fault> + Send + 'static,

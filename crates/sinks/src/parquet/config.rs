@@ -18,7 +18,7 @@ pub(super) struct Config {
 /// How pages are compressed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Packing {
+pub enum Packing {
     /// As fast as snappy on tables, at its fastest level, and a third smaller.
     #[default]
     Zstd,

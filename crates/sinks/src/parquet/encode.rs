@@ -38,10 +38,10 @@ const GROUP_BYTES_MAX: usize = 48 << 20;
 const THREADS_MAX: usize = 4;
 
 /// Where an encoder writes.
-pub(super) type Output = SerializedFileWriter<BufWriter<File>>;
+pub(crate) type Output = SerializedFileWriter<BufWriter<File>>;
 
 /// Opens the Parquet file in `file`.
-pub(super) fn open_output(
+pub(crate) fn open_output(
     file: File,
     root: TypePtr,
     properties: WriterPropertiesPtr,
@@ -51,7 +51,7 @@ pub(super) fn open_output(
 }
 
 /// Encodes batches of one schema.
-pub(super) struct Encoder {
+pub(crate) struct Encoder {
     output: Output,
     schema: SchemaRef,
     factory: ArrowRowGroupWriterFactory,
@@ -66,7 +66,7 @@ pub(super) struct Encoder {
 type Slot = Mutex<Vec<ArrowColumnWriter>>;
 
 impl Encoder {
-    pub(super) fn new(output: Output, schema: SchemaRef) -> Self {
+    pub(crate) fn new(output: Output, schema: SchemaRef) -> Self {
         let factory = ArrowRowGroupWriterFactory::new(&output, SchemaRef::clone(&schema));
         Self {
             output,
@@ -81,7 +81,7 @@ impl Encoder {
     }
 
     /// Takes a batch of the encoder's schema.
-    pub(super) fn write(&mut self, batch: RecordBatch) -> Result<(), Fault> {
+    pub(crate) fn write(&mut self, batch: RecordBatch) -> Result<(), Fault> {
         let (rows, bytes) = (batch.num_rows(), batch.get_array_memory_size());
         if rows == 0 {
             return Ok(());
@@ -96,7 +96,7 @@ impl Encoder {
     }
 
     /// Ends the file; `entries` go to its footer.
-    pub(super) fn finish(mut self, entries: Vec<KeyValue>) -> Result<BufWriter<File>, Fault> {
+    pub(crate) fn finish(mut self, entries: Vec<KeyValue>) -> Result<BufWriter<File>, Fault> {
         self.encode_round()?;
         self.close_group()?;
         entries.into_iter().for_each(|entry| self.output.append_key_value_metadata(entry));
@@ -240,7 +240,7 @@ pub(super) fn leaf_count(kind: &arrow::datatypes::DataType) -> usize {
 }
 
 /// The fault of a failed encoding or write. A full disk is told as such.
-pub(super) fn encode_fault(error: ParquetError) -> Fault {
+pub(crate) fn encode_fault(error: ParquetError) -> Fault {
     match error {
         ParquetError::External(cause) => match cause.downcast::<std::io::Error>() {
             Ok(io) => Fault::io("writing the parquet file", *io),

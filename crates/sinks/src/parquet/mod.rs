@@ -8,6 +8,13 @@ mod old;
 mod target;
 mod write;
 
+#[cfg(feature = "folder")]
+pub(crate) use config::Packing;
+#[cfg(feature = "folder")]
+pub(crate) use encode::{Encoder, encode_fault, open_output};
+#[cfg(feature = "folder")]
+pub(crate) use write::properties;
+
 use std::sync::Arc;
 
 use flowglass_connect::{BatchTarget, Fault, Surroundings, TargetConnector};

@@ -15,7 +15,7 @@ use parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata}
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr};
 use parquet::schema::types::ColumnPath;
 
-use super::config::Config;
+use super::config::{Config, Packing};
 use super::encode::{Encoder, encode_fault, open_output};
 use super::merge::Merge;
 use super::old::{Old, extended, state_entry};
@@ -85,7 +85,7 @@ impl Writer {
             Strategy::Append | Strategy::IncrementalAppend => self.old.as_ref(),
         };
         let descriptor = ArrowSchemaConverter::new().convert(schema).map_err(encode_fault)?;
-        let properties = properties(&self.config, schema, first);
+        let properties = properties(self.config.compression, schema, first);
         let mut output = open_output(self.aside.file()?, descriptor.root_schema_ptr(), properties)?;
         let Some(old) = keeps else {
             return Ok(Encoder::new(output, SchemaRef::clone(schema)));
@@ -203,13 +203,14 @@ impl Columns {
     }
 }
 
-fn properties(
-    config: &Config,
+/// How a file of this schema is written. The first rows decide which columns get a dictionary.
+pub(crate) fn properties(
+    packing: Packing,
     schema: &SchemaRef,
     first: Option<&RecordBatch>,
 ) -> WriterPropertiesPtr {
     let mut builder = WriterProperties::builder()
-        .set_compression(config.compression.codec())
+        .set_compression(packing.codec())
         .set_statistics_enabled(EnabledStatistics::Chunk)
         // Copied row groups have none, and a file has one for all of its pages or for none.
         .set_offset_index_disabled(true)

@@ -1,4 +1,5 @@
-//! Tables of a Postgres database, filled by `COPY` in one transaction.
+//! Tables of a Postgres database: filled by copies, with `COPY` in one transaction, and kept like
+//! their source by streams.
 //!
 //! Everything a load does (making the table, new columns, rows, cursor, token) is one transaction.
 //! Rows go into the table itself where nothing else is needed, into a new table that takes the old
@@ -12,6 +13,8 @@ mod merge;
 mod refresh;
 mod spell;
 mod state;
+mod stream;
 mod write;
 
 pub use config::{Config, Connector};
+pub use stream::{StreamConfig, StreamConnector};

@@ -14,7 +14,7 @@ use super::command::command;
 use super::config::Settings;
 use super::errors::Refusal;
 use super::inbox::{Answer, Inbox, within};
-use super::tls;
+use crate::tls;
 
 /// Redirections that are followed in a row.
 const MOVES_MAX: u32 = 5;

@@ -25,7 +25,6 @@ mod inbox;
 mod incoming;
 mod outgoing;
 mod sink;
-mod tls;
 mod writer;
 
 pub use config::{Config, Connector};

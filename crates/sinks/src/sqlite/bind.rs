@@ -215,15 +215,7 @@ impl Values {
             Self::Wide(array, scale) => digits_of_i256(array.value(row), *scale, out),
             Self::Date(array) => write_date(i64::from(array.value(row)), out),
             Self::Moment(array, per_second, digits, zoned) => {
-                let units = array.value(row);
-                let seconds = units.div_euclid(*per_second);
-                write_date(seconds.div_euclid(86_400), out);
-                out.push(b' ');
-                let fraction = units.rem_euclid(*per_second).unsigned_abs();
-                write_time_of_day(seconds.rem_euclid(86_400), fraction, *digits, out);
-                if *zoned {
-                    out.push(b'Z');
-                }
+                write_moment(array.value(row), *per_second, *digits, *zoned, out);
             }
             Self::Time(array, per_second, digits) => {
                 let units = array.value(row);
@@ -237,5 +229,24 @@ impl Values {
             }
         }
         Ok(())
+    }
+}
+
+/// Writes a count of units since 1970 as the text that our tables hold: `2024-02-29 23:59:59.123456`,
+/// and a `Z` at the end when it is a moment in UTC.
+pub(super) fn write_moment(
+    units: i64,
+    per_second: i64,
+    digits: usize,
+    zoned: bool,
+    out: &mut Vec<u8>,
+) {
+    let seconds = units.div_euclid(per_second);
+    write_date(seconds.div_euclid(86_400), out);
+    out.push(b' ');
+    let fraction = units.rem_euclid(per_second).unsigned_abs();
+    write_time_of_day(seconds.rem_euclid(86_400), fraction, digits, out);
+    if zoned {
+        out.push(b'Z');
     }
 }

@@ -1,4 +1,5 @@
-//! Tables of a SQLite file, filled in one transaction.
+//! Tables of a SQLite file: filled by copies in one transaction, and kept like their source by
+//! streams.
 //!
 //! Everything a load does (making the table, new columns, rows, cursor, token) is one SQLite
 //! transaction, so that a reader sees all of it or nothing, and a killed process leaves only a
@@ -12,6 +13,8 @@ mod merge;
 mod plan;
 mod queue;
 mod state;
+mod stream;
 mod write;
 
 pub use config::{Config, Connector};
+pub use stream::{StreamConfig, StreamConnector};

@@ -167,7 +167,8 @@ fn what_cannot_be_used_is_refused() {
     for (config, said) in [
         (json!({ "id": "a/b", "folder": "x" }), "holds no `/`"),
         (json!({ "id": "a", "folder": "x", "roll": { "rows": 0 } }), "1 or more"),
-        (json!({ "id": "a", "folder": "x", "format": "xml" }), "unknown field `format`"),
+        (json!({ "id": "a", "folder": "x", "format": "xml" }), "unknown variant `xml`"),
+        (json!({ "id": "a", "folder": "x", "mode": "fast" }), "unknown field `mode`"),
     ] {
         let fault = Connector.build("s", config, &around()).err().unwrap();
         assert_eq!(fault.class(), ErrorClass::Config);

@@ -2,11 +2,25 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails by a panic, as the test does")]
 
+#[cfg(feature = "folder")]
 mod folder;
+#[cfg(feature = "folder")]
+mod folder_parquet;
+#[cfg(feature = "http")]
+mod http;
+#[cfg(feature = "http")]
+mod http_alone;
+#[cfg(feature = "kafka")]
 mod kafka;
+#[cfg(feature = "kafka")]
 mod kafka_alone;
+#[cfg(all(feature = "null", feature = "stdout"))]
 mod lines;
+#[cfg(feature = "http")]
+mod receiver;
+#[cfg(feature = "redis")]
 mod redis;
+#[cfg(feature = "redis")]
 mod redis_alone;
 
 use std::sync::Arc;

@@ -26,7 +26,7 @@ impl Progress {
     ///
     /// # Errors
     /// The sink's own.
-    pub(super) async fn open(
+    pub(crate) async fn open(
         &mut self,
         sink: &dyn StreamSink,
     ) -> Result<Box<dyn SinkWriter>, Fault> {
@@ -64,13 +64,26 @@ pub async fn pump(
     progress: &mut Progress,
     (until, prefix): (u64, &str),
 ) -> Result<(), Fault> {
+    let given = |number, as_number| delivery(number, as_number, prefix);
+    pump_given(sink, writer, progress, (until, &given)).await
+}
+
+/// Gives the batch of a number, from 0, as the delivery of a number, from 1.
+pub(crate) type Given<'a> = &'a (dyn Fn(u64, u64) -> Delivery + Sync);
+
+/// The same with batches of another making.
+pub(crate) async fn pump_given(
+    sink: &Arc<dyn StreamSink>,
+    writer: &mut Box<dyn SinkWriter>,
+    progress: &mut Progress,
+    (until, given): (u64, Given<'_>),
+) -> Result<(), Fault> {
     let first = progress.acknowledged;
     let mut next = first;
     while progress.acknowledged < until {
         while next < until && next - progress.acknowledged < sink.in_flight_batches_max() as u64 {
             progress.handed = progress.handed.max(next + 1);
-            let delivery = delivery(next, next - first + 1, prefix);
-            in_time("send", writer.send(delivery)).await?;
+            in_time("send", writer.send(given(next, next - first + 1))).await?;
             next += 1;
         }
         let said = in_time("acknowledged", writer.acknowledged()).await?;
@@ -89,7 +102,7 @@ pub(super) fn delivery(number: u64, as_number: u64, prefix: &str) -> Delivery {
 }
 
 /// Whatever it is, it does not take for ever.
-pub(super) async fn in_time<T>(what: &str, work: impl Future<Output = T>) -> T {
+pub(crate) async fn in_time<T>(what: &str, work: impl Future<Output = T>) -> T {
     match tokio::time::timeout(PATIENCE, work).await {
         Ok(done) => done,
         Err(_) => panic!("waited {PATIENCE:?} in vain for: {what}"),

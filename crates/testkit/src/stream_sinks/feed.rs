@@ -86,13 +86,13 @@ pub fn feed(number: u64, prefix: &str) -> Fed {
 }
 
 /// A batch without rows that ends at `position`.
-pub(super) fn empty(position: Position) -> Arc<StreamBatch> {
+pub(crate) fn empty(position: Position) -> Arc<StreamBatch> {
     Arc::new(StreamBatch::new(Vec::new(), position))
 }
 
 /// Where the batch of that number is committed: in the upper half of the log as well as in the
 /// lower, so that both are looked at.
-pub(super) const fn commit_of(number: u64) -> u64 {
+pub(crate) const fn commit_of(number: u64) -> u64 {
     0x1_0000_0000 + (number + 1) * 256
 }
 

@@ -19,7 +19,9 @@ pub use checks::{
     refused_rows_are_named, the_sink_can_be_examined,
 };
 pub use drive::{Progress, pump};
+pub(crate) use drive::{in_time, pump_given};
 pub use feed::{Fed, feed};
+pub(crate) use feed::{commit_of, empty};
 
 use crate::proxy::Proxy;
 

@@ -1,4 +1,5 @@
-//! TLS by rustls, with `ring` as the only provider of cryptography.
+//! TLS by rustls, with `ring` as the only provider of cryptography, for the sinks that open a
+//! connection of their own.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::TlsConnector;
 
 /// A connector that trusts the authorities of a PEM file, or those of the web.
-pub(super) fn connector(authorities: Option<&Path>) -> Result<TlsConnector, Fault> {
+pub(crate) fn connector(authorities: Option<&Path>) -> Result<TlsConnector, Fault> {
     let mut roots = RootCertStore::empty();
     match authorities {
         None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
