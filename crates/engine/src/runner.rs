@@ -434,8 +434,9 @@ impl<'a> PipelineRun<'a> {
     /// Ends what has not started; what runs hears the stop by itself.
     async fn cancel_rest(&mut self, cause: StopCause) -> Result<(), RecordError> {
         let error = cause.error();
-        self.failed.get_or_insert_with(|| error.clone());
         for at in self.schedule.cancel() {
+            // Where nothing is left out and what runs comes to its end in order, nothing failed.
+            self.failed.get_or_insert_with(|| error.clone());
             let Some(scope) = self.node_scope(at) else { continue };
             let to = (State::Failed, cause.reason());
             let error = error.clone();
