@@ -61,7 +61,8 @@ impl Watch {
                 && beaten_at.is_none_or(|at| now.saturating_sub(at) >= every)
             {
                 beaten_at = Some(now);
-                if self.beat().await.is_err_and(lasting) {
+                let first = end.is_none();
+                if self.beat(first).await.is_err_and(lasting) {
                     heartbeat = None;
                 }
             }
@@ -82,9 +83,17 @@ impl Watch {
         }
     }
 
-    async fn beat(&self) -> Result<(), ErrorClass> {
+    /// Writes the heartbeat. The `first` one is a transaction that waits for the disk, and so for the
+    /// commits before it too: with `synchronous_commit = off` the server answers a commit before it
+    /// is written, and the log's end would not hold it yet.
+    async fn beat(&self, first: bool) -> Result<(), ErrorClass> {
         let slot = literal(&self.plan.slot);
-        let sql = format!("SELECT pg_logical_emit_message(false, '{HEARTBEAT}', {slot})");
+        let beat = format!("pg_logical_emit_message(false, '{HEARTBEAT}', {slot})");
+        let sql = if first {
+            format!("SET synchronous_commit = local; SELECT pg_current_xact_id(), {beat}")
+        } else {
+            format!("SELECT {beat}")
+        };
         self.side.run("writing the heartbeat", &sql).await.map_err(|fault| fault.class())
     }
 
