@@ -25,7 +25,7 @@ pub(crate) struct Args {
 pub(crate) const HELP: &str = "\
 Usage: cargo xtask bench [NAME...] [--rows N] [--rounds N] [--no-peers]
 
-Names: pg-to-pg csv-to-sqlite csv-to-parquet export-one export-thousand noop events
+Names: pg-to-pg csv-to-sqlite csv-to-parquet export-one export-thousand noop events streams latency
 Without a name all of them run, in this order.
 
   --rows N      rows of each copy (1000000)

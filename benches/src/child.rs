@@ -1,5 +1,6 @@
 //! What runs in a process of its own, so that its CPU time and memory are its own: the engine over
-//! nodes that do nothing, events as fast as they can be stored, and bare processes.
+//! nodes that do nothing, events as fast as they can be stored, bare processes, and the probes of
+//! streams.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -40,6 +41,8 @@ pub(crate) fn run(words: &[String]) -> Result<()> {
         "chain" => runtime.block_on(nodes(folder, count, true)),
         "events" => runtime.block_on(events(folder, count)),
         "spawn" => spawn(count),
+        "produce" => crate::probe::produce(count),
+        "latency" => return runtime.block_on(crate::probe::latency(count as u64)),
         _ => bail!("`{what}` is not something a child does"),
     }?;
     say::print(&format!("{seconds}\n"));

@@ -12,6 +12,9 @@ use crate::say;
 use crate::server::Server;
 use crate::verdict::table;
 
+/// Peak memory that no copy may pass, in bytes.
+const PEAK_BYTES_MAX: u64 = 256 << 20;
+
 const DLT: &str = include_str!("peers/dlt.py");
 
 /// A peer that takes a minute a round does not need five of them.
@@ -87,7 +90,7 @@ pub(crate) fn pg_to_pg(bench: &mut Bench) -> Result<()> {
         for dlt in peers {
             bench.verdicts.ratio(5.0, ours, dlt);
         }
-        bench.verdicts.memory(ours);
+        bench.verdicts.memory(ours, PEAK_BYTES_MAX);
     }
     Ok(())
 }
@@ -158,7 +161,7 @@ pub(crate) fn csv_to_sqlite(bench: &mut Bench) -> Result<()> {
     ));
     if let [ours, theirs] = figures.as_slice() {
         bench.verdicts.ratio(0.9, ours, theirs);
-        bench.verdicts.memory(ours);
+        bench.verdicts.memory(ours, PEAK_BYTES_MAX);
     }
     Ok(())
 }
@@ -215,7 +218,7 @@ pub(crate) fn csv_to_parquet(bench: &mut Bench) -> Result<()> {
     say::print(&format!("Bytes of the two files: {sizes:?}\n\n"));
     if let [ours, theirs] = figures.as_slice() {
         bench.verdicts.ratio(1.0, ours, theirs);
-        bench.verdicts.memory(ours);
+        bench.verdicts.memory(ours, PEAK_BYTES_MAX);
     }
     Ok(())
 }

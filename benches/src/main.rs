@@ -13,9 +13,11 @@ mod engine;
 mod exports;
 mod machine;
 mod measure;
+mod probe;
 mod rounds;
 mod say;
 mod server;
+mod streams;
 mod verdict;
 
 use std::process::ExitCode;
@@ -28,7 +30,7 @@ use bench::Bench;
 /// A benchmark by its name.
 type Entry = (&'static str, fn(&mut Bench) -> Result<()>);
 
-const BENCHES: [Entry; 7] = [
+const BENCHES: [Entry; 9] = [
     ("pg-to-pg", copies::pg_to_pg),
     ("csv-to-sqlite", copies::csv_to_sqlite),
     ("csv-to-parquet", copies::csv_to_parquet),
@@ -36,6 +38,8 @@ const BENCHES: [Entry; 7] = [
     ("export-thousand", exports::thousand),
     ("noop", engine::noop),
     ("events", engine::events),
+    ("streams", streams::streams),
+    ("latency", streams::latency),
 ];
 
 fn main() -> ExitCode {

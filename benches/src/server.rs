@@ -11,6 +11,14 @@ use crate::measure::{Used, output, run};
 /// Ticks of `/proc/PID/stat` in a second; Linux tells programs 100, whatever the kernel uses.
 const TICKS_PER_SECOND: f64 = 100.0;
 
+fn usual() -> Settings {
+    Settings::default()
+        .set("shared_buffers", "1GB")
+        .set("max_wal_size", "16GB")
+        .set("checkpoint_timeout", "30min")
+        .set("wal_buffers", "16MB")
+}
+
 /// A running server, the same for every arm.
 pub(crate) struct Server {
     postgres: Postgres,
@@ -24,15 +32,22 @@ impl Server {
     /// # Errors
     /// When it does not answer.
     pub(crate) fn start() -> Result<Self> {
-        let settings = Settings::default()
-            .set("shared_buffers", "1GB")
-            .set("max_wal_size", "16GB")
-            .set("checkpoint_timeout", "30min")
-            .set("wal_buffers", "16MB");
+        Self::with(usual())
+    }
+
+    fn with(settings: Settings) -> Result<Self> {
         let mut server = Self { postgres: Postgres::start(settings), postmaster: 0 };
         let told = server.ask("SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)")?;
         server.postmaster = told.trim().parse().context("reading the server's process id")?;
         Ok(server)
+    }
+
+    /// The same with a log that streams can read.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub(crate) fn for_streams() -> Result<Self> {
+        Self::with(usual().logical_replication())
     }
 
     /// Where the one database of the benchmarks is. The server asks for no password; dlt wants one.
@@ -74,7 +89,7 @@ impl Server {
     /// Waits until no client's backend is left, so that all of them have been accounted for.
     fn settle(&self) -> Result<()> {
         let others = "SELECT count(*) FROM pg_stat_activity \
-                      WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
+                      WHERE backend_type IN ('client backend', 'walsender') AND pid <> pg_backend_pid()";
         while self.ask(others)?.trim() != "0" {
             std::thread::sleep(Duration::from_millis(20));
         }

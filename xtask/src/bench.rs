@@ -3,6 +3,8 @@
 //! They are too slow for every commit, and a machine that is busy with something else makes their
 //! figures worthless, so that a person starts them and waits.
 
+use std::process::Command;
+
 use anyhow::{Context, Result, bail};
 
 use crate::args::Args;
@@ -10,6 +12,9 @@ use crate::{deps, repo, say, shell};
 
 /// Random deaths of the long form; the tests choose a smaller number by themselves.
 const LONG_CRASH_ROUNDS: &str = "500";
+
+/// Kills of a stream in the long form.
+const LONG_STREAM_KILLS: &str = "100";
 
 /// `bench [NAME…]`: everything, or what is named.
 pub(crate) fn command(mut args: Args) -> Result<bool> {
@@ -19,11 +24,13 @@ pub(crate) fn command(mut args: Args) -> Result<bool> {
     }
     deps::for_tests()?;
     deps::for_benches()?;
-    if !shell::show(&mut shell::cargo(&["build", "--release", "--package", "flowglass"]))? {
+    // In one call, so that what both stand on is built once.
+    let packages = ["build", "--release", "--package", "flowglass", "--package", "flowglass-benches"];
+    if !shell::show(&mut shell::cargo(&packages))? {
         return Ok(false);
     }
-    let mut bench = shell::cargo(&["run", "--release", "--package", "flowglass-benches"]);
-    bench.arg("--").args(names);
+    let mut bench = Command::new(repo::target().join("release/flowglass-benches"));
+    bench.args(names);
     bench.env("FLOWGLASS_BIN", repo::target().join("release/flowglass"));
     bench.env("FLOWGLASS_BENCH_PYTHON", repo::target().join("venv/bin/python"));
     shell::show(&mut bench)
@@ -38,6 +45,7 @@ pub(crate) fn crash(mut args: Args) -> Result<bool> {
     test.args(["--", "crash", "--nocapture"]);
     if long {
         test.env("FLOWGLASS_CRASH_ROUNDS", LONG_CRASH_ROUNDS);
+        test.env("FLOWGLASS_STREAM_KILLS", LONG_STREAM_KILLS);
     }
     let mut ran = crate::totals::Totals::default();
     let fine = shell::watch(&mut test, |line| ran.read(line))?;

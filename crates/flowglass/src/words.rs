@@ -102,6 +102,20 @@ pub(crate) fn compact(value: f64) -> String {
     }
 }
 
+/// A size in binary units: `3.1 MiB`.
+pub(crate) fn bytes(value: f64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut value = value;
+    let mut unit = 0;
+    // What would round to four digits is said in the next unit.
+    while value >= 999.5 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    let name = UNITS.get(unit).copied().unwrap_or_default();
+    if unit == 0 || value >= 99.95 { format!("{value:.0} {name}") } else { format!("{value:.1} {name}") }
+}
+
 /// Rows that came into targets; nothing when nobody counted.
 pub(crate) fn rows_written(counts: &Counts) -> Option<u64> {
     match (counts.inserted, counts.updated) {
@@ -168,6 +182,12 @@ mod tests {
             "2 h 02 min",
         ];
         assert_eq!(said, expected);
+    }
+
+    #[test]
+    fn sizes_keep_three_digits() {
+        let said = [0.0, 999.0, 1_000.0, 1_048_576.0, 123.0 * 1_048_576.0, 5e12].map(bytes);
+        assert_eq!(said, ["0 B", "999 B", "1.0 KiB", "1.0 MiB", "123 MiB", "4.5 TiB"]);
     }
 
     #[test]

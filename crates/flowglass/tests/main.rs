@@ -13,5 +13,6 @@ mod one_truth;
 mod run;
 mod runs;
 mod secrets;
+mod stream_crash;
 mod support;
 mod terminal;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Headers, Message};
+use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use crate::kafka::Kafka;
@@ -30,6 +30,24 @@ impl Kafka {
     /// When the broker does not answer.
     #[must_use]
     pub fn records_by_partition(&self, topic: &str) -> Vec<(i32, Delivered)> {
+        let mut found = Vec::new();
+        self.each(topic, |record| found.push((record.partition(), told(record))));
+        found.sort_by_key(|(partition, _)| *partition);
+        found
+    }
+
+    /// How many records a reader of committed records finds.
+    ///
+    /// # Panics
+    /// When the broker does not answer.
+    #[must_use]
+    pub fn count(&self, topic: &str) -> u64 {
+        let mut count = 0;
+        self.each(topic, |_record| count += 1);
+        count
+    }
+
+    fn each(&self, topic: &str, mut see: impl FnMut(&BorrowedMessage<'_>)) {
         let consumer: BaseConsumer = ClientConfig::new()
             .set("bootstrap.servers", self.brokers())
             .set("group.id", "testkit")
@@ -51,12 +69,11 @@ impl Kafka {
         }
         let mut open = list.count();
         consumer.assign(&list).expect("cannot assign partitions");
-        let mut found: Vec<(i32, Delivered)> = Vec::new();
         let start = now();
         while open > 0 {
             assert!(start.elapsed() < PATIENCE, "reading `{topic}` takes too long");
             match consumer.poll(Duration::from_millis(100)) {
-                Some(Ok(record)) => found.push((record.partition(), told(&record))),
+                Some(Ok(record)) => see(&record),
                 Some(Err(KafkaError::PartitionEOF(_))) => open -= 1,
                 Some(Err(error)) => {
                     let code = error.rdkafka_error_code();
@@ -66,8 +83,6 @@ impl Kafka {
                 None => {}
             }
         }
-        found.sort_by_key(|(partition, _)| *partition);
-        found
     }
 }
 

@@ -1,8 +1,7 @@
 //! The guard: a small process beside this one that ends what commands started when this process is
 //! killed and can do so itself no more.
 //!
-//! `PR_SET_PDEATHSIG` reaches the command alone, not what it started; a resumed run would then work
-//! beside children of the killed one. The guard reads from a pipe which process groups run, and when
+//! A resumed run would otherwise work beside commands of the killed one and what they started. The guard reads from a pipe which process groups run, and when
 //! the pipe closes, for whatever reason, it kills those that are left. One guard serves the whole
 //! process, so that a command costs two short writes and not one more process. It is a shell script,
 //! since a shell starts in a millisecond and this program does not.
@@ -34,6 +33,12 @@ done
 "#;
 
 static GUARD: LazyLock<Mutex<Option<Child>>> = LazyLock::new(|| Mutex::new(start().ok()));
+
+/// Whether a guard is there to end what this process leaves behind.
+pub(super) fn is_watching() -> bool {
+    let mut guard = GUARD.lock().unwrap_or_else(PoisonError::into_inner);
+    guard.as_mut().is_some_and(|it| matches!(it.try_wait(), Ok(None)))
+}
 
 /// A process group under guard, until this value is dropped.
 #[derive(Debug)]

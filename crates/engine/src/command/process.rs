@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use wait4::{ResUse, Wait4};
 
 use super::CommandSpec;
-use super::guard::Guarded;
+use super::guard::{self, Guarded};
 
 /// How a process ended and what it took.
 #[derive(Debug, Clone)]
@@ -120,13 +120,17 @@ fn prepare(spec: &CommandSpec, env: BTreeMap<String, OsString>) -> Command {
         command.current_dir(cwd);
     }
     command.process_group(0);
-    die_with_this_thread(&mut command);
+    // Whatever runs between fork and exec makes the kernel copy the page tables of this whole
+    // process for each command, so it is done only where nobody else would end the command.
+    if !guard::is_watching() {
+        die_with_this_thread(&mut command);
+    }
     command
 }
 
 /// A command must not outlive a killed Flowglass: a resumed run would run it a second time beside
-/// the first. What the command itself started is the guard's affair. The kernel sends the signal when the *thread* that started it ends, which is why the
-/// same thread waits for it.
+/// the first. Without a guard, the kernel ends at least the command itself. It sends the signal when
+/// the *thread* that started it ends, which is why the same thread waits for it.
 #[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "pre_exec has no safe form; the closure makes one system call only")]
 fn die_with_this_thread(command: &mut Command) {

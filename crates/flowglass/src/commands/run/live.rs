@@ -1,5 +1,5 @@
-//! The live view on a terminal: a line per node with state, rows, rate and elapsed time, drawn
-//! from the run's snapshot ten times a second. It only looks; a slow terminal holds nothing up.
+//! The live view on a terminal: a line per node with state, rows, rate and elapsed time, and a few
+//! per stream, drawn from the run's snapshot and the streams' status ten times a second. It only looks; a slow terminal holds nothing up.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
+use super::flow::Flow;
 use super::mark;
 use crate::console;
 use crate::words;
@@ -24,7 +25,7 @@ pub(super) struct Live {
 }
 
 impl Live {
-    pub(super) fn start(recorder: Recorder) -> Self {
+    pub(super) fn start(recorder: Recorder, mut flows: Vec<Flow>) -> Self {
         let (finish, mut over) = oneshot::channel();
         let mut tasks = Tasks::new();
         tasks.spawn("live-view", async move {
@@ -38,9 +39,11 @@ impl Live {
                     _tick = ticks.tick() => {}
                     _over = &mut over => break,
                 }
-                let now = recorder.clock().now();
+                let (now, moment) = (recorder.clock().now(), recorder.clock().monotonic());
                 let size = console::terminal_size();
-                bar.set_message(recorder.with_snapshot(|it| frame(it, now, size)));
+                let streams: Vec<_> = flows.iter_mut().map(|it| it.lines(moment)).collect();
+                let streams = flows.iter().zip(streams).collect::<Vec<_>>();
+                bar.set_message(recorder.with_snapshot(|it| frame(it, &streams, now, size)));
                 bar.tick();
             }
             bar.finish_and_clear();
@@ -56,12 +59,22 @@ impl Live {
 }
 
 /// One picture of the run, at most as high as the terminal.
-fn frame(snapshot: &Snapshot, now: Timestamp, (width, height): (usize, usize)) -> String {
+fn frame(
+    snapshot: &Snapshot,
+    streams: &[(&Flow, Vec<String>)],
+    now: Timestamp,
+    (width, height): (usize, usize),
+) -> String {
     let colour = console::colour_wanted();
     let mut lines = Vec::new();
     let room = height.saturating_sub(3 + snapshot.pipelines.len()).max(3);
     for pipeline in &snapshot.pipelines {
         lines.push(header(pipeline, now));
+        let flow = streams.iter().find(|(flow, _)| flow.is_of(pipeline.pipeline_id.as_str()));
+        if let Some((_flow, said)) = flow {
+            lines.extend(said.iter().cloned());
+            continue;
+        }
         lines.extend(nodes(pipeline, now, room / snapshot.pipelines.len().max(1), colour));
     }
     lines.iter().map(|it| console::cut(it, width.saturating_sub(1))).collect::<Vec<_>>().join("\n")

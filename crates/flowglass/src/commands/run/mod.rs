@@ -1,7 +1,9 @@
 //! `flowglass run`: workflows from manifest to report, with a live view on a terminal.
 
+mod flow;
 mod lines;
 mod live;
+mod page;
 mod params;
 mod resume;
 mod start;
@@ -44,7 +46,8 @@ pub(crate) enum Format {
     flowglass run pipeline.yaml --select load_orders+ --param day=2026-11-21\n  \
     flowglass run pipeline.yaml --format json > report.json\n  \
     flowglass run --resume latest\n  \
-    flowglass run stream.yaml --until caught-up\n\n\
+    flowglass run stream.yaml --until caught-up\n  \
+    flowglass run stream.yaml --metrics-addr 127.0.0.1:9464\n\n\
     Exit codes: 0 complete, 1 failed, 2 bad usage or manifest, 130 interrupted.")]
 pub(crate) struct RunArgs {
     #[command(flatten)]
@@ -62,6 +65,9 @@ pub(crate) struct RunArgs {
     /// the source holds now is delivered), or a position such as `0/16B3748`.
     #[arg(long, value_name = "WHEN", default_value = "stopped", value_parser = streams::parse_until)]
     until: Until,
+    /// Answer `/metrics` and `/health` on this address for as long as the run takes.
+    #[arg(long, value_name = "HOST:PORT")]
+    metrics_addr: Option<String>,
     /// Write the evidence (events, report, snapshot, logs, metrics, checksums) here at the end.
     #[arg(long, value_name = "DIR")]
     output_dir: Option<PathBuf>,
@@ -85,6 +91,7 @@ pub(crate) async fn run(mut args: RunArgs) -> anyhow::Result<Exit> {
         return Ok(Exit::Usage);
     }
     let session = Session::open(&args.store)?;
+    let page = page::Page::open(args.metrics_addr.as_deref(), &session).await?;
     let resumed = match args.resume.clone() {
         None => None,
         Some(given) => match resume::prepare(&session, &given).await? {
@@ -125,10 +132,14 @@ pub(crate) async fn run(mut args: RunArgs) -> anyhow::Result<Exit> {
             }
         }
     }
+    let mut flows = Vec::new();
     for plan in &plans.streams {
         let around = session.around(plan.base_dir(), scratch.path());
         match streams::build(plan, &session, &registry, (around, args.until.clone())) {
-            Ok(stream) => pipelines.push(stream.pipeline),
+            Ok(stream) => {
+                flows.push(flow::Flow::new(plan.pipeline().to_string(), stream.status));
+                pipelines.push(stream.pipeline);
+            }
             Err(said) => {
                 console::say(&said);
                 return Ok(Exit::Usage);
@@ -136,7 +147,9 @@ pub(crate) async fn run(mut args: RunArgs) -> anyhow::Result<Exit> {
         }
     }
     let job = job(&args, &plans, pipelines, run_id, resumed.map(|it| it.known));
-    make(&args, &session, &plans, job).await
+    let made = make(&args, &session, &plans, (job, flows)).await;
+    page.close().await;
+    made
 }
 
 /// What the manifests say.
@@ -195,25 +208,29 @@ async fn make(
     args: &RunArgs,
     session: &Session,
     plans: &Planned,
-    job: RunJob,
+    (job, flows): (RunJob, Vec<flow::Flow>),
 ) -> anyhow::Result<Exit> {
     let secrets = plans.workflows.iter().map(Plan::secrets);
     let secrets = secrets.chain(plans.streams.iter().map(StreamPlan::secrets));
     let secrets = secrets.flat_map(flowglass_manifest::Secrets::expose);
     let mut history = session.history(Redactor::new(secrets));
+    history.keeper.listen(Box::new(page::Counted::new(&session.meters)));
+    let mut saying = None;
     let view = match args.format {
         Format::Ndjson => {
             history.keeper.listen(Box::new(lines::Ndjson));
             None
         }
-        _ if console::is_live() => Some(live::Live::start(history.recorder.clone())),
+        _ if console::is_live() => Some(live::Live::start(history.recorder.clone(), flows)),
         Format::Text | Format::Json => {
             history.keeper.listen(Box::new(lines::Plain));
+            saying = Some(flow::say_often(flows, std::sync::Arc::clone(&session.clock)));
             None
         }
     };
     let (made, recorder) =
         signals::stoppable(|stop| async move { history.run(&job, &stop).await }).await?;
+    drop(saying);
     if let Some(view) = view {
         view.end().await;
     }

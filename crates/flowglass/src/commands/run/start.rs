@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use async_trait::async_trait;
 use clap::Args;
+use flowglass_catalog::Registry as Meters;
 use flowglass_connect::{Clock, EventLog, Fault, Surroundings, SystemClock, Tasks};
 use flowglass_engine::{Keeper, Recorder, RunJob, Stop};
 use flowglass_model::{Event, Redactor, RunId, Snapshot};
@@ -34,6 +35,8 @@ impl StoreArgs {
 /// An open store with a clock beside it.
 pub(crate) struct Session {
     pub(crate) store: Arc<Store>,
+    /// What is counted while the process lives.
+    pub(crate) meters: Meters,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -47,7 +50,10 @@ impl Session {
     pub(crate) fn open(args: &StoreArgs) -> anyhow::Result<Self> {
         let clock = Arc::new(SystemClock::new());
         let store = Store::open(&args.store, &StoreOptions::default(), clock.as_ref())?;
-        Ok(Self { store: Arc::new(store), clock })
+        let meters = Meters::default();
+        let revision = option_env!("FLOWGLASS_REVISION").unwrap_or("unknown");
+        meters.process().record_build(env!("CARGO_PKG_VERSION"), revision);
+        Ok(Self { store: Arc::new(store), meters, clock })
     }
 
     /// A folder for this run's temporary files, gone at its end. Folders of killed runs that are

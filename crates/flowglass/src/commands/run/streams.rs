@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use flowglass_catalog::Registry as Meters;
 use flowglass_connect::stream::{Position, StreamState};
 use flowglass_connect::{Registry, Surroundings};
 use flowglass_engine::stream::{BuiltStream, StreamContext, Until, build_stream};
@@ -34,7 +33,7 @@ pub(super) fn build(
     registry: &Registry,
     (around, until): (Surroundings, Until),
 ) -> Result<BuiltStream, String> {
-    let meters = Meters::default().pipeline(plan.tenant(), plan.pipeline().as_str());
+    let meters = session.meters.pipeline(plan.tenant(), plan.pipeline().as_str());
     let context = StreamContext {
         registry,
         around,
