@@ -1,6 +1,6 @@
 //! How fast the stream sinks are, and what of it is our own time: messages that are encoded already
 //! go to a Redis and a Kafka of this machine, beside the same messages sent as plainly as the
-//! system allows.
+//! system allows. Sinks of rows, files and webhooks are measured by `measure_row_sinks`.
 //!
 //! `cargo run --release -p flowglass-sinks --example measure_stream_sinks -- [redis|kafka] [MESSAGES]`
 

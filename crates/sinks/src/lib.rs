@@ -36,6 +36,17 @@ pub mod postgres;
 pub mod redis;
 #[cfg(any(feature = "folder", feature = "postgres", feature = "sqlite"))]
 mod rows;
+#[cfg(any(
+    feature = "folder",
+    feature = "http",
+    feature = "kafka",
+    feature = "null",
+    feature = "postgres",
+    feature = "redis",
+    feature = "sqlite",
+    feature = "stdout"
+))]
+mod settings;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 #[cfg(feature = "stdout")]

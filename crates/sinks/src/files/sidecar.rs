@@ -89,7 +89,7 @@ impl Sidecar {
     }
 
     fn try_settle(&self) -> Result<(), Fault> {
-        if !self.load()?.is_some_and(|it| it.pending.is_some()) {
+        if self.load()?.is_none_or(|it| it.pending.is_none()) {
             return Ok(());
         }
         // The lock of a writer of the data, so that none is between its own steps meanwhile.

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use super::sink::Sink;
 use crate::parquet::Packing;
 use crate::rows::Template;
+use crate::settings;
 
 /// Writes messages as JSON lines, or rows as Parquet, to files of a folder, exactly once.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -40,7 +41,7 @@ pub struct Config {
     #[serde(default)]
     pub roll: Roll,
     /// Whether the source waits for this sink. Read by the engine.
-    #[serde(default = "default_required")]
+    #[serde(default = "settings::required")]
     pub required: bool,
     /// The form of messages; not of rows as Parquet.
     #[serde(flatten)]
@@ -91,10 +92,6 @@ fn default_path() -> String {
     "{schema}.{table}".to_owned()
 }
 
-const fn default_required() -> bool {
-    true
-}
-
 /// Makes sinks of files.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Connector;
@@ -114,9 +111,7 @@ impl StreamSinkConnector for Connector {
         config: serde_json::Value,
         around: &Surroundings,
     ) -> Result<Arc<dyn StreamSink>, Fault> {
-        let config: Config = serde_json::from_value(config).map_err(|error| {
-            Fault::new(ErrorClass::Config, "reading the files sink's settings").because(error)
-        })?;
+        let config: Config = settings::read("files", config)?;
         let clock = Arc::clone(&around.clock);
         Ok(Arc::new(Sink::new(Settings::new(stream, config, around)?, clock)))
     }

@@ -212,7 +212,8 @@ impl Client {
 
 /// Nobody is there under this name: that passes. A certificate that is not believed does not.
 fn unreachable(doing: &str, error: std::io::Error) -> Fault {
-    let is_tls = error.get_ref().is_some_and(|it| it.is::<rustls::Error>());
+    let is_tls =
+        error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>);
     if is_tls {
         return Fault::new(ErrorClass::Config, doing)
             .because(error)

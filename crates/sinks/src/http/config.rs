@@ -17,6 +17,7 @@ use serde::Deserialize;
 use super::address::Address;
 use super::sign::Signer;
 use super::sink::Sink;
+use crate::settings;
 
 /// Sends messages to a webhook, signed, at least once.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -54,7 +55,7 @@ pub struct Config {
     #[serde(default = "default_timeout_seconds")]
     pub timeout_seconds: u64,
     /// Whether the source waits for this sink. Read by the engine.
-    #[serde(default = "default_required")]
+    #[serde(default = "settings::required")]
     pub required: bool,
     /// The form of messages.
     #[serde(flatten)]
@@ -96,10 +97,6 @@ const fn default_timeout_seconds() -> u64 {
     30
 }
 
-const fn default_required() -> bool {
-    true
-}
-
 /// Headers that the sink sets itself.
 const OURS: &[&str] = &[
     "connection",
@@ -132,9 +129,7 @@ impl StreamSinkConnector for Connector {
         config: serde_json::Value,
         around: &Surroundings,
     ) -> Result<Arc<dyn StreamSink>, Fault> {
-        let config: Config = serde_json::from_value(config).map_err(|error| {
-            Fault::new(ErrorClass::Config, "reading the http sink's settings").because(error)
-        })?;
+        let config: Config = settings::read("http", config)?;
         Ok(Arc::new(Sink::new(Settings::new(stream, config, around)?)))
     }
 }

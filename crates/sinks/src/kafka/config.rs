@@ -15,6 +15,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::sink::Sink;
+use crate::settings;
 
 /// Writes messages to Kafka, at least once or exactly once.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -55,7 +56,7 @@ pub struct Config {
     #[serde(default)]
     pub kafka: BTreeMap<String, Property>,
     /// Whether the source waits for this sink. Read by the engine.
-    #[serde(default = "default_required")]
+    #[serde(default = "settings::required")]
     pub required: bool,
     /// The form of messages.
     #[serde(flatten)]
@@ -183,10 +184,6 @@ const fn default_timeout_seconds() -> u64 {
     30
 }
 
-const fn default_required() -> bool {
-    true
-}
-
 /// Properties that the guarantees stand on.
 const OURS: &[&str] = &[
     "acks",
@@ -221,9 +218,7 @@ impl StreamSinkConnector for Connector {
         config: serde_json::Value,
         around: &Surroundings,
     ) -> Result<Arc<dyn StreamSink>, Fault> {
-        let config: Config = serde_json::from_value(config).map_err(|error| {
-            Fault::new(ErrorClass::Config, "reading the kafka sink's settings").because(error)
-        })?;
+        let config: Config = settings::read("kafka", config)?;
         let clock = Arc::clone(&around.clock);
         Ok(Arc::new(Sink::new(Settings::new(stream, config, around)?, clock)))
     }

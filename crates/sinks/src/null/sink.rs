@@ -10,9 +10,11 @@ use flowglass_connect::stream::{
     StreamSinkConnector, Takes,
 };
 use flowglass_connect::{Fault, Surroundings};
-use flowglass_model::{AssetRef, ErrorClass};
+use flowglass_model::AssetRef;
 use schemars::JsonSchema;
 use serde::Deserialize;
+
+use crate::settings;
 
 /// Takes every message and keeps none.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -22,7 +24,7 @@ pub struct Config {
     #[serde(default = "default_id")]
     pub id: String,
     /// Whether the source waits for this sink. Read by the engine.
-    #[serde(default = "default_required")]
+    #[serde(default = "settings::required")]
     pub required: bool,
     /// The form of messages.
     #[serde(flatten)]
@@ -31,10 +33,6 @@ pub struct Config {
 
 fn default_id() -> String {
     "null".to_owned()
-}
-
-const fn default_required() -> bool {
-    true
 }
 
 /// Makes sinks that forget.
@@ -56,9 +54,7 @@ impl StreamSinkConnector for Connector {
         config: serde_json::Value,
         _around: &Surroundings,
     ) -> Result<Arc<dyn StreamSink>, Fault> {
-        let Config { id, mut form, .. } = serde_json::from_value(config).map_err(|error| {
-            Fault::new(ErrorClass::Config, "reading the null sink's settings").because(error)
-        })?;
+        let Config { id, mut form, .. } = settings::read("null", config)?;
         "{schema}.{table}".clone_into(&mut form.route);
         Ok(Arc::new(Sink { id, form }))
     }

@@ -14,6 +14,7 @@ use serde::Deserialize;
 
 use super::address::Address;
 use super::sink::Sink;
+use crate::settings;
 
 /// Writes messages to Redis Streams, exactly once.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -43,7 +44,7 @@ pub struct Config {
     #[serde(default = "default_timeout_seconds")]
     pub timeout_seconds: u64,
     /// Whether the source waits for this sink. Read by the engine.
-    #[serde(default = "default_required")]
+    #[serde(default = "settings::required")]
     pub required: bool,
     /// The form of messages.
     #[serde(flatten)]
@@ -56,10 +57,6 @@ fn default_stream() -> String {
 
 const fn default_timeout_seconds() -> u64 {
     30
-}
-
-const fn default_required() -> bool {
-    true
 }
 
 /// Makes Redis sinks.
@@ -81,9 +78,7 @@ impl StreamSinkConnector for Connector {
         config: serde_json::Value,
         around: &Surroundings,
     ) -> Result<Arc<dyn StreamSink>, Fault> {
-        let config: Config = serde_json::from_value(config).map_err(|error| {
-            Fault::new(ErrorClass::Config, "reading the redis sink's settings").because(error)
-        })?;
+        let config: Config = settings::read("redis", config)?;
         Ok(Arc::new(Sink::new(Settings::new(stream, config, around)?)))
     }
 }

@@ -16,6 +16,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::messages::{Ends, ThreadedSink};
+use crate::settings;
 
 const BATCHES_IN_FLIGHT_MAX: usize = 2;
 
@@ -27,7 +28,7 @@ pub struct Config {
     #[serde(default = "default_id")]
     pub id: String,
     /// Whether the source waits for this sink. Read by the engine.
-    #[serde(default = "default_required")]
+    #[serde(default = "settings::required")]
     pub required: bool,
     /// The form of messages.
     #[serde(flatten)]
@@ -36,10 +37,6 @@ pub struct Config {
 
 fn default_id() -> String {
     "stdout".to_owned()
-}
-
-const fn default_required() -> bool {
-    true
 }
 
 type Lines = Arc<Mutex<Box<dyn Write + Send>>>;
@@ -79,9 +76,7 @@ impl StreamSinkConnector for Connector {
         config: serde_json::Value,
         _around: &Surroundings,
     ) -> Result<Arc<dyn StreamSink>, Fault> {
-        let Config { id, mut form, .. } = serde_json::from_value(config).map_err(|error| {
-            Fault::new(ErrorClass::Config, "reading the stdout sink's settings").because(error)
-        })?;
+        let Config { id, mut form, .. } = settings::read("stdout", config)?;
         "{schema}.{table}".clone_into(&mut form.route);
         Ok(Arc::new(Sink { id, form, lines: Arc::clone(&self.lines) }))
     }

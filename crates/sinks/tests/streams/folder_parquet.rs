@@ -17,9 +17,10 @@ use serde_json::{Value, json};
 use super::around;
 use crate::tables::{Change, batch, deliver, refusals, relation};
 
-fn sink(scratch: &Scratch, roll: Value) -> Arc<dyn StreamSink> {
+fn sink(scratch: &Scratch, rows_max: u64) -> Arc<dyn StreamSink> {
     let folder = scratch.path("out");
-    let config = json!({ "id": "a", "folder": folder, "format": "parquet", "roll": roll });
+    let config = json!({ "id": "a", "folder": folder, "format": "parquet",
+        "roll": { "rows": rows_max } });
     Connector.build("s", config, &around()).unwrap()
 }
 
@@ -87,7 +88,7 @@ async fn run(sink: &Arc<dyn StreamSink>, feed: &RowFeed, (from, to): (u64, u64))
 async fn every_row_is_in_one_closed_file_whatever_a_crash_left() {
     let scratch = Scratch::new();
     let feed = RowFeed::new(60, 3);
-    let sink = sink(&scratch, json!({ "rows": 25 }));
+    let sink = sink(&scratch, 25);
     assert!(matches!(sink.takes(), Takes::Rows));
     run(&sink, &feed, (0, 13)).await;
     // Half a batch is behind what counts, a file that was full is not closed, and one that a batch
@@ -95,7 +96,8 @@ async fn every_row_is_in_one_closed_file_whatever_a_crash_left() {
     for name in scratch.files().iter().filter(|name| name.ends_with(".open")) {
         let path = scratch.path(name);
         let bytes = std::fs::read(&path).unwrap();
-        let number: u64 = name.rsplit('/').next().unwrap()[..8].parse().unwrap();
+        let (number, _) = name.rsplit('/').next().unwrap().split_once('.').unwrap();
+        let number: u64 = number.parse().unwrap();
         let next = name.replace(&format!("{number:08}"), &format!("{:08}", number + 1));
         scratch.write(&next, &bytes);
         std::fs::write(&path, [&bytes[..], &bytes[..bytes.len() / 2]].concat()).unwrap();
@@ -125,7 +127,7 @@ async fn every_row_is_in_one_closed_file_whatever_a_crash_left() {
 #[tokio::test]
 async fn columns_are_exact_and_a_new_one_begins_a_file() {
     let scratch = Scratch::new();
-    let sink = sink(&scratch, json!({ "rows": 3 }));
+    let sink = sink(&scratch, 3);
     let mut columns = vec![
         ("id", Kind::Int64, "bigint"),
         ("price", Kind::Decimal(Some((30, 10))), "numeric(30,10)"),

@@ -18,7 +18,8 @@ async fn database() -> Database {
 
 fn sink(database: &Database, more: Value) -> Arc<dyn StreamSink> {
     let mut config = json!({ "id": "a", "dsn": database.dsn(), "table": "copy.{table}" });
-    config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let Value::Object(more) = more else { panic!("no object") };
+    config.as_object_mut().unwrap().extend(more);
     StreamConnector.build("s", config, &around()).unwrap()
 }
 

@@ -12,7 +12,7 @@ use flowglass_testkit::{Proxy, Scratch, row_sink_suite};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::{around, batch, deliver, refusals, relation};
+use super::{Change, around, batch, deliver, refusals, relation};
 
 struct Under {
     scratch: Scratch,
@@ -30,7 +30,8 @@ impl Under {
 
     fn with(&self, more: Value) -> Arc<dyn StreamSink> {
         let mut config = json!({ "id": "a", "path": self.file() });
-        config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let Value::Object(more) = more else { panic!("no object") };
+        config.as_object_mut().unwrap().extend(more);
         StreamConnector.build("s", config, &around()).unwrap()
     }
 
@@ -182,7 +183,7 @@ async fn rows_that_cannot_be_completed_or_found_are_refused() {
     let columns =
         [("id", Kind::Int32, "integer"), ("v", Kind::Text, "text"), ("big", Kind::Text, "text")];
     let table = relation("t", 1, &columns);
-    let changes: [(_, (_, Option<&[&str]>, Option<&[&str]>)); 6] = [
+    let changes: [(_, Change<'_>); 6] = [
         (&table, (Op::Insert, None, Some(&["1", "a", "large"]))),
         (&table, (Op::Update, None, Some(&["2", "b", "="]))),
         (&table, (Op::Insert, None, Some(&["_", "a", "b"]))),

@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use super::sink::Sink;
 use crate::rows::{Tables, Template};
+use crate::settings;
 
 /// Keeps tables of a Postgres database like those of the source, exactly once.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -39,7 +40,7 @@ pub struct StreamConfig {
     #[serde(default = "default_timeout_seconds")]
     pub timeout_seconds: u64,
     /// Whether the source waits for this sink. Read by the engine.
-    #[serde(default = "default_required")]
+    #[serde(default = "settings::required")]
     pub required: bool,
 }
 
@@ -53,10 +54,6 @@ fn default_schema() -> String {
 
 const fn default_timeout_seconds() -> u64 {
     60
-}
-
-const fn default_required() -> bool {
-    true
 }
 
 /// Makes sinks of Postgres tables.
@@ -78,9 +75,7 @@ impl StreamSinkConnector for StreamConnector {
         config: serde_json::Value,
         around: &Surroundings,
     ) -> Result<Arc<dyn StreamSink>, Fault> {
-        let config: StreamConfig = serde_json::from_value(config).map_err(|error| {
-            Fault::new(ErrorClass::Config, "reading the postgres sink's settings").because(error)
-        })?;
+        let config: StreamConfig = settings::read("postgres", config)?;
         Ok(Arc::new(Sink::new(Settings::new(stream, config, around)?)))
     }
 }

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::sink::Sink;
 use crate::rows::{Tables, Template};
+use crate::settings;
 
 /// Keeps tables of a SQLite file like those of the source, exactly once.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -28,16 +29,12 @@ pub struct StreamConfig {
     #[serde(flatten)]
     pub tables: Tables,
     /// Whether the source waits for this sink. Read by the engine.
-    #[serde(default = "default_required")]
+    #[serde(default = "settings::required")]
     pub required: bool,
 }
 
 fn default_table() -> String {
     "{table}".to_owned()
-}
-
-const fn default_required() -> bool {
-    true
 }
 
 /// Makes sinks of SQLite tables.
@@ -59,9 +56,7 @@ impl StreamSinkConnector for StreamConnector {
         config: serde_json::Value,
         around: &Surroundings,
     ) -> Result<Arc<dyn StreamSink>, Fault> {
-        let config: StreamConfig = serde_json::from_value(config).map_err(|error| {
-            Fault::new(ErrorClass::Config, "reading the sqlite sink's settings").because(error)
-        })?;
+        let config: StreamConfig = settings::read("sqlite", config)?;
         if config.id.is_empty() {
             return Err(Fault::new(ErrorClass::Config, "the sqlite sink's `id` is empty"));
         }
