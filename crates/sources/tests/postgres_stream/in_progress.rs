@@ -160,7 +160,7 @@ async fn measure(rows: u64) {
         let (database, written) = (bench.database.clone(), clock.monotonic());
         let writing = async move { database.execute(&fill).await };
         let reading = async {
-            let mut first = None;
+            let (mut first, mut commit) = (None, 0);
             while told < rows {
                 let chunk = tokio::time::timeout(super::PATIENCE * 20, stream.reader.next())
                     .await
@@ -174,11 +174,12 @@ async fn measure(rows: u64) {
                 for change in chunk.changes(0, usize::MAX) {
                     told += 1;
                     assert_eq!(change.head().row + 1, told);
+                    commit = change.transaction().commit;
                 }
             }
-            first.unwrap()
+            (first.unwrap(), commit)
         };
-        let ((), first) = tokio::join!(writing, reading);
+        let ((), (first, commit)) = tokio::join!(writing, reading);
         let now = clock.monotonic();
         let status = std::fs::read_to_string("/proc/self/status").unwrap();
         let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap().to_owned();

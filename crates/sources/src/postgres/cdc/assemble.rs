@@ -113,6 +113,9 @@ impl Assembly {
             let pause = if replay.aborted.contains(&record.by) {
                 None
             } else {
+                if buffer.get(record.message.start) == Some(&b'R') {
+                    self.decoder.speak_of(record.place);
+                }
                 self.step(buffer, (record.message, record.place), now)?
             };
             self.read = end;
@@ -131,6 +134,7 @@ impl Assembly {
     pub(super) fn end_replay(&mut self, commit: u64, now: Duration) -> Result<(), Broken> {
         self.begin_filling(now);
         let Some(filling) = &mut self.filling else { return Ok(()) };
+        self.decoder.settle_tables();
         self.decoder.close(filling, commit)
     }
 
@@ -143,6 +147,9 @@ impl Assembly {
     ) -> Result<Option<Pause>, Broken> {
         if self.hold.is_in_block() {
             let bytes = buffer.get(message).unwrap_or_default();
+            // What describes a table is kept with its number in place of its place.
+            let describes = bytes.first() == Some(&b'R');
+            let place = if describes { self.decoder.describe() } else { place };
             return Ok(self.hold.push(place, bytes)?.then_some(Pause::Crowded));
         }
         let mut parts = Parts::new(buffer, message.start, message.end);
@@ -153,7 +160,13 @@ impl Assembly {
             b'S' => self.hold.begin_block(&mut parts)?,
             b'A' => self.hold.abort(&mut parts)?,
             b'c' => return Ok(Some(Pause::Committed(stream_commit(&mut parts)?))),
-            _ => return self.step(buffer, (message, place), now),
+            kind => {
+                if kind == b'R' {
+                    let described = self.decoder.describe();
+                    self.decoder.speak_of(described);
+                }
+                return self.step(buffer, (message, place), now);
+            }
         }
         Ok(None)
     }

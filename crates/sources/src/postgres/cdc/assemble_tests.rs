@@ -99,6 +99,14 @@ impl Wire {
         self.log(0, &numbered(&Self::relation_message(id), by))
     }
 
+    /// The same with its second column under another name.
+    pub(super) fn other_relation(self, id: u32, by: Option<u32>) -> Self {
+        let mut message = Self::relation_message(id);
+        let at = message.windows(3).position(|it| it == b"\0b\0").unwrap();
+        message[at + 1] = b'c';
+        self.log(0, &by.map_or(message.clone(), |by| numbered(&message, by)))
+    }
+
     fn row_message((kind, table, tuples): Row<'_>) -> Vec<u8> {
         let mut message = [&[kind][..], &table.to_be_bytes()].concat();
         for (marker, cells) in tuples {

@@ -14,6 +14,7 @@ use flowglass_connect::stream::{
 };
 
 use super::broken::Broken;
+use super::known::{Known, Tables};
 use super::message::{Parts, Said, Shape};
 
 /// What a message asks of whoever drives the decoder.
@@ -25,15 +26,6 @@ pub(super) enum Step {
     Shape(Box<Shape>),
     /// Somebody wrote a message into the log, between two changes.
     Said(Said),
-}
-
-/// A table that the log has described.
-#[derive(Debug)]
-struct Known {
-    relation: Arc<Relation>,
-    wanted: bool,
-    /// The chunk in which it has an index, and the index.
-    indexed: (u64, u16),
 }
 
 /// The transaction that is being read.
@@ -51,7 +43,7 @@ struct Open {
 /// The state between two messages.
 #[derive(Debug)]
 pub(super) struct Decoder {
-    tables: HashMap<u32, Known>,
+    tables: Tables,
     /// Names of types that the log has told.
     types: HashMap<u32, String>,
     open: Option<Open>,
@@ -77,7 +69,7 @@ impl Decoder {
     /// Will give what comes after `from`.
     pub(super) fn new(from: Position) -> Self {
         Self {
-            tables: HashMap::new(),
+            tables: Tables::default(),
             types: HashMap::new(),
             open: None,
             at: from,
@@ -129,6 +121,22 @@ impl Decoder {
     pub(super) fn begin_again(&mut self, from: Position) {
         self.at = from;
         self.open = None;
+        self.tables.settle();
+    }
+
+    /// A description of a table has come. Answers its number among all of them.
+    pub(super) const fn describe(&mut self) -> u64 {
+        self.tables.describe()
+    }
+
+    /// The shape that is read next is from the description of that number.
+    pub(super) const fn speak_of(&mut self, described: u64) {
+        self.tables.speak_of(described);
+    }
+
+    /// Everything is as it was described last.
+    pub(super) fn settle_tables(&mut self) {
+        self.tables.settle();
     }
 
     /// A new chunk is filled from here on.
@@ -154,18 +162,18 @@ impl Decoder {
 
     /// The shape of a table as the last one that was learned.
     pub(super) fn known(&self, table: u32) -> Option<&Arc<Relation>> {
-        self.tables.get(&table).map(|known| &known.relation)
+        self.tables.get(table).map(|known| &known.relation)
     }
 
     /// The same by its name.
     pub(super) fn known_by_name(&self, schema: &str, table: &str) -> Option<&Arc<Relation>> {
-        let mut relations = self.tables.values().map(|known| &known.relation);
+        let mut relations = self.tables.all().map(|known| &known.relation);
         relations.find(|it| &*it.schema == schema && &*it.table == table)
     }
 
     /// Takes a shape that was completed from the catalog.
     pub(super) fn learn(&mut self, relation: Arc<Relation>, wanted: bool) {
-        self.tables.insert(relation.id, Known { relation, wanted, indexed: (0, 0) });
+        self.tables.learn(relation, wanted);
     }
 
     /// Reads one message, which lies at `message` in `buffer` and at `place` in the log.
@@ -261,7 +269,7 @@ impl Decoder {
             return Ok(());
         }
         let table = parts.u32()?;
-        let known = self.tables.get_mut(&table).ok_or(UNKNOWN)?;
+        let known = self.tables.get_mut(table).ok_or(UNKNOWN)?;
         if !known.wanted {
             return Ok(());
         }
@@ -310,7 +318,7 @@ impl Decoder {
             if row < open.taken {
                 continue;
             }
-            let known = self.tables.get_mut(&table).ok_or(UNKNOWN)?;
+            let known = self.tables.get_mut(table).ok_or(UNKNOWN)?;
             if !known.wanted {
                 continue;
             }

@@ -71,7 +71,7 @@ fn cells(chunk: &Chunk) -> usize {
     rows.map(|row| row.data().count()).sum()
 }
 
-fn relation(shape: Shape) -> Relation {
+pub(super) fn relation(shape: Shape) -> Relation {
     let columns = shape.columns.into_iter().map(|column| Column {
         name: column.name,
         kind: Kind::Other,

@@ -25,6 +25,7 @@ mod frame;
 #[doc(hidden)]
 pub mod fuzzing;
 mod kinds;
+mod known;
 mod link;
 mod message;
 mod pattern;

@@ -64,6 +64,14 @@ pub(in super::super) struct Outgoing {
     pub(super) blocks: VecDeque<BytesMut>,
 }
 
+/// What has been written: the file, and the blocks, which are empty.
+#[derive(Debug)]
+pub(in super::super) struct Written {
+    pub(super) transaction: u32,
+    pub(super) spilled: Spilled,
+    pub(super) blocks: VecDeque<BytesMut>,
+}
+
 /// All transactions in progress.
 #[derive(Debug)]
 pub(in super::super) struct Hold {
@@ -73,11 +81,21 @@ pub(in super::super) struct Hold {
     memory_bytes: u64,
     disk_bytes: u64,
     limits: Limits,
+    /// Blocks that were written to a file, to be filled again: what one thread frees, another one's
+    /// allocator does not give back.
+    free: Vec<BytesMut>,
 }
 
 impl Hold {
     pub(in super::super) fn new(limits: Limits) -> Self {
-        Self { held: HashMap::new(), block_of: None, memory_bytes: 0, disk_bytes: 0, limits }
+        Self {
+            held: HashMap::new(),
+            block_of: None,
+            memory_bytes: 0,
+            disk_bytes: 0,
+            limits,
+            free: Vec::new(),
+        }
     }
 
     /// Forgets everything: the server will send it again.
@@ -128,7 +146,9 @@ impl Hold {
             None => {
                 let first = held.blocks.is_empty() && held.spilled.is_none();
                 let usual = if first { FIRST_BLOCK_BYTES } else { BLOCK_BYTES };
-                let block = BytesMut::with_capacity(usual.max(size));
+                let wanted = usual.max(size);
+                let free = self.free.pop_if(|block| block.capacity() >= wanted);
+                let block = free.unwrap_or_else(|| BytesMut::with_capacity(wanted));
                 self.memory_bytes += block.capacity() as u64;
                 held.blocks.push_back(block);
                 held.blocks.back_mut().ok_or(Broken("a block was lost"))?
@@ -154,6 +174,9 @@ impl Hold {
         let held = self.held.remove(&transaction)?;
         self.memory_bytes = self.memory_bytes.saturating_sub(held.memory_bytes());
         self.disk_bytes = self.disk_bytes.saturating_sub(held.disk_bytes());
+        if self.held.is_empty() {
+            self.free = Vec::new();
+        }
         Some(held)
     }
 
@@ -173,8 +196,10 @@ impl Hold {
         Some(Outgoing { transaction: *transaction, spilled: held.spilled.take(), blocks })
     }
 
-    /// Takes back the file that holds it now.
-    pub(in super::super) fn spilled(&mut self, (transaction, spilled): (u32, Spilled)) {
+    /// Takes back the file that holds it now, and the blocks that it was in.
+    pub(in super::super) fn spilled(&mut self, written: Written) {
+        let Written { transaction, spilled, blocks } = written;
+        self.free.extend(blocks.into_iter().filter(|block| block.capacity() == BLOCK_BYTES));
         if let Some(held) = self.held.get_mut(&transaction) {
             held.spilled = Some(spilled);
         }

@@ -10,7 +10,7 @@ use bytes::BytesMut;
 use flowglass_connect::Fault;
 use flowglass_model::ErrorClass;
 
-use super::hold::{Hold, Outgoing, Spilled};
+use super::hold::{Hold, Outgoing, Spilled, Written};
 use crate::postgres::cdc::broken::Broken;
 
 /// What is read at once: enough for two chunks.
@@ -18,30 +18,26 @@ const READ_BYTES: u64 = 1 << 20;
 
 /// Writes what is too much for memory to the transaction's file, which is made in `folder` when
 /// there is none yet.
-pub(in super::super) async fn write(
-    outgoing: Outgoing,
-    folder: PathBuf,
-) -> Result<(u32, Spilled), Fault> {
-    let transaction = outgoing.transaction;
+pub(in super::super) async fn write(outgoing: Outgoing, folder: PathBuf) -> Result<Written, Fault> {
     let doing = format!("writing a transaction in progress to {}", folder.display());
-    let work = move || append(outgoing, &folder);
-    let spilled = blocking(doing, work).await?;
-    Ok((transaction, spilled))
+    blocking(doing, move || append(outgoing, &folder)).await
 }
 
-fn append(outgoing: Outgoing, folder: &Path) -> io::Result<Spilled> {
-    let mut spilled = match outgoing.spilled {
+fn append(outgoing: Outgoing, folder: &Path) -> io::Result<Written> {
+    let Outgoing { transaction, spilled, mut blocks } = outgoing;
+    let mut spilled = match spilled {
         Some(spilled) => spilled,
         None => {
             std::fs::create_dir_all(folder)?;
             Spilled { file: tempfile::tempfile_in(folder)?, bytes: 0 }
         }
     };
-    for block in outgoing.blocks {
-        spilled.file.write_all(&block)?;
+    for block in &mut blocks {
+        spilled.file.write_all(block)?;
         spilled.bytes += block.len() as u64;
+        block.clear();
     }
-    Ok(spilled)
+    Ok(Written { transaction, spilled, blocks })
 }
 
 /// Runs file work where it may block. What goes wrong is told with the way out of a full disk.
