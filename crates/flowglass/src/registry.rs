@@ -34,8 +34,10 @@ pub(crate) fn registry() -> Registry {
         std::io::stdout(),
     ))));
     registry.add_processor(Box::new(flowglass_processors::filter::Connector));
+    registry.add_processor(Box::new(flowglass_processors::flatten::Connector));
     registry.add_processor(Box::new(flowglass_processors::javascript::Connector));
     registry.add_processor(Box::new(flowglass_processors::mask::Connector));
+    registry.add_processor(Box::new(flowglass_processors::outbox::Connector));
     registry.add_processor(Box::new(flowglass_processors::project::Connector));
     registry.add_processor(Box::new(flowglass_processors::rename::Connector));
     registry.add_engine(Arc::new(flowglass_query::DataFusion::new(QUERY_MEMORY_MAX_BYTES)));

@@ -13,9 +13,8 @@ use serde::de::DeserializeOwned;
 /// # Errors
 /// `config`, with what is wrong.
 pub(crate) fn read<T: DeserializeOwned>(id: &str, config: serde_json::Value) -> Result<T, Fault> {
-    serde_json::from_value(config).map_err(|cause| {
-        Fault::new(ErrorClass::Config, format!("processor `{id}`")).because(cause)
-    })
+    serde_json::from_value(config)
+        .map_err(|cause| Fault::new(ErrorClass::Config, format!("processor `{id}`")).because(cause))
 }
 
 /// Names of columns: a list, or one alone.

@@ -11,7 +11,9 @@
 mod columns;
 mod config;
 pub mod filter;
+pub mod flatten;
 pub mod javascript;
+pub mod outbox;
 mod rows;
 mod shapes;
 mod tables;

@@ -63,10 +63,12 @@ fn a_key_moves_with_its_columns() {
 #[test]
 fn a_shape_has_one_relation_from_batch_to_batch() {
     let relation = orders();
-    let mut renames = open(&rename::Connector, json!({ "columns": { "status": "state" } })).unwrap();
+    let mut renames =
+        open(&rename::Connector, json!({ "columns": { "status": "state" } })).unwrap();
     let mut relations = Vec::new();
     for id in 0..3 {
-        let batch = Rows::of(&relation).insert(&order(id, "new")).insert(&order(id, "new")).sliced(1);
+        let batch =
+            Rows::of(&relation).insert(&order(id, "new")).insert(&order(id, "new")).sliced(1);
         let done = run(renames.as_mut(), batch).unwrap();
         assert!(after(&done, 1).contains("state=new"));
         relations.extend((0..2).map(|at| Arc::clone(done.change(at).unwrap().relation())));
@@ -106,11 +108,20 @@ fn mask_hides_a_value_wherever_it_stands() {
     let config = json!({ "columns": ["status", "amount", "doc"], "how": "redact" });
     let done = process(&mask::Connector, config, batch.clone()).unwrap();
     assert_eq!(heads(&done), heads_before);
-    assert_eq!(after(&done, 0), "id=1 status=*** amount=*** paid=t at=2024-02-29 12:00:00+00 doc=***");
-    assert_eq!(after(&done, 1), "id=2 status=null amount=*** paid=t at=2024-02-29 12:00:00+00 doc?");
+    assert_eq!(
+        after(&done, 0),
+        "id=1 status=*** amount=*** paid=t at=2024-02-29 12:00:00+00 doc=***"
+    );
+    assert_eq!(
+        after(&done, 1),
+        "id=2 status=null amount=*** paid=t at=2024-02-29 12:00:00+00 doc?"
+    );
     assert!(!before(&done, 1).contains("=paid") && before(&done, 1).contains("status=***"));
     let relation = done.change(0).unwrap().relation();
-    assert_eq!((&relation.columns[2].kind, relation.columns[2].native.as_str()), (&Kind::Text, "text"));
+    assert_eq!(
+        (&relation.columns[2].kind, relation.columns[2].native.as_str()),
+        (&Kind::Text, "text")
+    );
 
     let config = json!({ "columns": ["id", "status"], "how": "hash" });
     let done = process(&mask::Connector, config, batch.clone()).unwrap();
@@ -142,9 +153,10 @@ fn a_keyed_sum_is_an_hmac() {
 #[test]
 fn a_mask_that_would_lose_the_key_or_miss_its_column_stops_the_stream() {
     let batch = Rows::of(&orders()).insert(&order(1, "paid")).batch();
-    let fault =
-        process(&mask::Connector, json!({ "columns": ["id"] }), batch.clone()).unwrap_err();
-    assert!(fault.to_string().contains("`redact` would give all rows of public.orders the same key"));
+    let fault = process(&mask::Connector, json!({ "columns": ["id"] }), batch.clone()).unwrap_err();
+    assert!(
+        fault.to_string().contains("`redact` would give all rows of public.orders the same key")
+    );
     let fault =
         process(&mask::Connector, json!({ "columns": ["status", "emial"] }), batch).unwrap_err();
     assert_eq!(fault.class(), ErrorClass::Schema);

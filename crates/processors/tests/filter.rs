@@ -105,8 +105,12 @@ fn every_kind_of_question_is_answered() {
         ("i = null", false, false),
     ] {
         let batch = Rows::of(&relation).insert(&row).insert(&none).batch();
-        let wanted: Vec<usize> =
-            [holds, for_nulls].iter().enumerate().filter(|(_, on)| **on).map(|(at, _)| at).collect();
+        let wanted: Vec<usize> = [holds, for_nulls]
+            .iter()
+            .enumerate()
+            .filter(|(_, on)| **on)
+            .map(|(at, _)| at)
+            .collect();
         assert_eq!(filtered(condition, batch), wanted, "{condition}");
     }
 }
@@ -115,8 +119,7 @@ fn every_kind_of_question_is_answered() {
 fn a_row_is_left_out_only_when_the_condition_cannot_hold() {
     let relation = orders();
     let (new, paid) = (order(1, "new"), order(1, "paid"));
-    let key: Vec<V> =
-        [t("1")].into_iter().chain(std::iter::repeat_n(V::Null, 5)).collect();
+    let key: Vec<V> = [t("1")].into_iter().chain(std::iter::repeat_n(V::Null, 5)).collect();
     let mut hidden = new.clone();
     hidden[1] = V::Unchanged;
     let mut binary = new.clone();

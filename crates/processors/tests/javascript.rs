@@ -120,7 +120,10 @@ fn values_keep_every_digit() {
         let relation = batch.change(0).unwrap().relation();
         relation.columns.iter().map(|it| it.kind.clone()).collect::<Vec<_>>()
     };
-    assert_eq!(kinds(&done)[..11], relation.columns.iter().map(|it| it.kind.clone()).collect::<Vec<_>>()[..11]);
+    assert_eq!(
+        kinds(&done)[..11],
+        relation.columns.iter().map(|it| it.kind.clone()).collect::<Vec<_>>()[..11]
+    );
 }
 
 #[test]
@@ -145,14 +148,10 @@ fn columns_come_and_go_and_take_their_values_kind() {
     assert_eq!(after(&done, 0), wanted);
     let relation = done.change(0).unwrap().relation();
     let kinds: Vec<_> = relation.columns.iter().map(|it| it.kind.clone()).collect();
-    assert_eq!(kinds[3..], [
-        Kind::Text,
-        Kind::Float64,
-        Kind::Decimal(None),
-        Kind::Json,
-        Kind::Text,
-        Kind::Text
-    ]);
+    assert_eq!(
+        kinds[3..],
+        [Kind::Text, Kind::Float64, Kind::Decimal(None), Kind::Json, Kind::Text, Kind::Text]
+    );
     assert_eq!(relation.key, [0]);
     assert!(std::sync::Arc::ptr_eq(relation, done.change(1).unwrap().relation()));
 }
@@ -178,7 +177,10 @@ fn it_is_given_what_is_known_and_the_row_before_is_cut_to_its_key() {
     assert!(after(&done, 0).ends_with("doc? seen=update orders 5"), "{}", after(&done, 0));
     // The old row had what the new one was not sent.
     assert!(after(&done, 1).ends_with("doc={\"note\": \"x\"} seen=update orders 6"));
-    assert_eq!(before(&done, 1), "id=1 status=null amount=null paid=null at=null doc=null seen=null");
+    assert_eq!(
+        before(&done, 1),
+        "id=1 status=null amount=null paid=null at=null doc=null seen=null"
+    );
     assert_eq!(done.change(1).unwrap().head().identity, Identity::Key);
     assert!(before(&done, 2).ends_with("seen=delete orders 1"));
     assert_eq!(done.change(2).unwrap().head().identity, Identity::Key);
@@ -229,7 +231,11 @@ fn a_row_that_it_cannot_take_is_refused_and_the_others_go_on() {
     assert_eq!(after(&done, 1), original, "a refused row stays as it came");
 }
 
-fn limited(script: &str, limits: &Value, batch: StreamBatch) -> Result<StreamBatch, flowglass_connect::Fault> {
+fn limited(
+    script: &str,
+    limits: &Value,
+    batch: StreamBatch,
+) -> Result<StreamBatch, flowglass_connect::Fault> {
     let mut open = open(&Connector, json!({ "script": script, "limits": limits })).unwrap();
     run(open.as_mut(), batch)
 }
@@ -286,7 +292,10 @@ fn a_script_that_is_to_blame_itself_stops_the_stream() {
     }
     let slow = "function process(row) { for (let i = 0; i < 20000; i++) row.n = i; return row }";
     let fault = limited(slow, &json!({ "cpu": "100ms" }), rows.batch()).unwrap_err();
-    assert!(fault.to_string().contains("needs more than 100ms of processor time for a batch"), "{fault}");
+    assert!(
+        fault.to_string().contains("needs more than 100ms of processor time for a batch"),
+        "{fault}"
+    );
 }
 
 #[test]
@@ -303,7 +312,9 @@ fn a_script_that_cannot_be_read_is_refused_when_it_is_built() {
         assert_eq!(fault.class(), ErrorClass::Config, "{script}");
         assert!(fault.chain().contains(wanted), "{script}: {}", fault.chain());
     }
-    for script in ["const process = row => row", "let process = function (row, meta) { return row }"] {
+    for script in
+        ["const process = row => row", "let process = function (row, meta) { return row }"]
+    {
         assert!(open(&Connector, json!({ "script": script })).is_ok(), "{script}");
     }
     assert!(open(&Connector, json!({})).is_err());

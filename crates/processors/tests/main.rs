@@ -2,7 +2,9 @@
 
 mod columns;
 mod filter;
+mod flatten;
 mod javascript;
 mod measure;
+mod outbox;
 mod properties;
 mod support;

@@ -18,7 +18,10 @@ thread_local! {
     static COUNTED: AtomicU64 = const { AtomicU64::new(0) };
 }
 
-#[expect(unsafe_code, reason = "an allocator is unsafe by its trait; this one hands on to the system's")]
+#[expect(
+    unsafe_code,
+    reason = "an allocator is unsafe by its trait; this one hands on to the system's"
+)]
 // SAFETY: every call goes on to the system's allocator with what came in.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -94,7 +97,11 @@ fn measure_every_processor() {
     one("filter, one question", &filter::Connector, json!({ "where": "status = 'paid'" }));
     let condition = "status = 'paid' and amount > 1 and at >= '2024-01-01'";
     one("filter, three questions", &filter::Connector, json!({ "where": condition }));
-    one("project, three of six", &project::Connector, json!({ "columns": ["id", "status", "doc"] }));
+    one(
+        "project, three of six",
+        &project::Connector,
+        json!({ "columns": ["id", "status", "doc"] }),
+    );
     one("mask, one redacted", &mask::Connector, json!({ "columns": "status" }));
     one("mask, one hashed", &mask::Connector, json!({ "columns": "status", "how": "hash" }));
     let script = "function process(row) { row.status = row.status.toUpperCase(); return row }";

@@ -55,7 +55,9 @@ impl Question {
     fn answer(&self, (n, s, b): &Row) -> Option<bool> {
         match self {
             Self::Number(by, number) => n.map(|n| compare(by, n.cmp(number))),
-            Self::Text(by, text) => s.as_ref().map(|s| compare(by, s.as_bytes().cmp(text.as_bytes()))),
+            Self::Text(by, text) => {
+                s.as_ref().map(|s| compare(by, s.as_bytes().cmp(text.as_bytes())))
+            }
             Self::Among(list) => n.map(|n| list.contains(&n)),
             Self::Holds => *b,
             Self::IsNull(column) => Some([n.is_none(), s.is_none(), b.is_none()][*column]),

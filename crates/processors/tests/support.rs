@@ -116,8 +116,7 @@ impl Rows {
         let before = before.map(|(_, row)| self.cells(row));
         let after = after.map(|row| self.cells(row));
         let (row, place) = (0, COMMIT + self.row);
-        let change =
-            NewChange { op, identity, relation, transaction, before, after, row, place };
+        let change = NewChange { op, identity, relation, transaction, before, after, row, place };
         self.builder.push_change_from(change, start);
         self.builder.mark(Position::after(COMMIT + self.row));
         self.row += 1;
@@ -152,9 +151,8 @@ impl Rows {
         let batch = self.batch();
         let chunk = Arc::clone(&batch.slices()[0].chunk);
         let starts = (0..chunk.len()).step_by(rows);
-        let slices = starts.map(|from| {
-            Slice::new(Arc::clone(&chunk), from, (from + rows).min(chunk.len()))
-        });
+        let slices =
+            starts.map(|from| Slice::new(Arc::clone(&chunk), from, (from + rows).min(chunk.len())));
         StreamBatch::new(slices.collect(), batch.position().clone())
     }
 }
@@ -175,7 +173,10 @@ pub(crate) fn open(
     connector.build("it", config, &around())?.open()
 }
 
-pub(crate) fn run(processing: &mut dyn Processing, batch: StreamBatch) -> Result<StreamBatch, Fault> {
+pub(crate) fn run(
+    processing: &mut dyn Processing,
+    batch: StreamBatch,
+) -> Result<StreamBatch, Fault> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(processing.process(batch))
 }

@@ -6,6 +6,7 @@ use super::debezium::{DebeziumEnvelope, Event};
 use super::envelope::NativeEnvelope;
 use super::identity::{PART_NEW_KEY, PART_TOMBSTONE, PART_WHOLE};
 use super::plan::{Plan, Plans};
+use super::ready;
 use super::refusal::{Refusal, Rule, Trouble};
 use super::route::{Route, Router};
 use super::row::{Cells, Room};
@@ -127,13 +128,16 @@ impl Encoder {
         out: &mut Messages,
     ) -> Result<(), Refusal> {
         let Self { settings, debezium, route, envelope, plans, router, room, .. } = self;
+        let bytes_max = settings.message_bytes_max.map_or(usize::MAX, |max| max.get() as usize);
+        if let Some(ready) = change.ready() {
+            return ready::write(ready, (index, change), (out, router), bytes_max);
+        }
         let plan = plans.of(change.relation(), || {
             let values = (settings.envelope == Envelope::Debezium).then_some(&*debezium);
             Plan::new(change.relation(), &settings.key, route, values)
         });
         let destination = out.destination(router.destination(route, &plan.route, change)?);
         let number = u32::try_from(index).map_err(|_| TOO_MANY.of_row())?;
-        let bytes_max = settings.message_bytes_max.map_or(usize::MAX, |max| max.get() as usize);
         let tombstones = settings.has_tombstones();
         let mut target = Target { out, destination, change: number, bytes_max };
         match envelope {
@@ -148,7 +152,7 @@ impl Encoder {
     }
 }
 
-const TOO_MANY: Trouble = Trouble::too_large("does not fit into a batch of messages");
+pub(super) const TOO_MANY: Trouble = Trouble::too_large("does not fit into a batch of messages");
 
 /// Where the messages of a change go.
 struct Target<'a> {

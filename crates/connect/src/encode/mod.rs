@@ -19,6 +19,7 @@ mod identity;
 mod json;
 mod key;
 mod plan;
+mod ready;
 mod refusal;
 mod route;
 mod row;

@@ -181,6 +181,13 @@ impl Router {
         Ok(self.intern())
     }
 
+    /// A destination that the row itself names.
+    pub(super) fn named(&mut self, text: &str) -> &Arc<str> {
+        self.text.clear();
+        self.text.push_str(text);
+        self.intern()
+    }
+
     fn intern(&mut self) -> &Arc<str> {
         if !self.known.contains(self.text.as_str()) {
             if self.known.len() >= REMEMBERED_MAX {

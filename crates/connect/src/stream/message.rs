@@ -37,12 +37,24 @@ pub struct Message {
     pub body: Option<Span>,
 }
 
+/// What is said beside a message.
+#[derive(Debug, Clone, Copy)]
+struct Header {
+    message: usize,
+    /// Index into the names.
+    name: usize,
+    value: Span,
+}
+
 /// The messages of a batch in order.
 #[derive(Debug, Default)]
 pub struct Messages {
     /// What the spans point into.
     pub buffer: Vec<u8>,
     items: Vec<Message>,
+    /// In the order of the messages.
+    headers: Vec<Header>,
+    header_names: Vec<String>,
     destinations: Vec<Arc<str>>,
 }
 
@@ -53,6 +65,8 @@ impl Messages {
         Self {
             buffer: Vec::with_capacity(bytes),
             items: Vec::with_capacity(messages),
+            headers: Vec::new(),
+            header_names: Vec::new(),
             destinations: Vec::new(),
         }
     }
@@ -79,7 +93,33 @@ impl Messages {
     /// encoding failed half-way leaves nothing behind.
     pub fn rewind(&mut self, messages: usize, bytes: usize) {
         self.items.truncate(messages);
+        while self.headers.last().is_some_and(|header| header.message >= messages) {
+            self.headers.pop();
+        }
         self.buffer.truncate(bytes);
+    }
+
+    /// Says something beside the message that was added last; the value is in the buffer.
+    pub fn push_header(&mut self, name: &str, value: Span) {
+        let Some(message) = self.items.len().checked_sub(1) else { return };
+        let known = self.header_names.iter().position(|it| it == name);
+        let name = known.unwrap_or_else(|| {
+            self.header_names.push(name.to_owned());
+            self.header_names.len() - 1
+        });
+        self.headers.push(Header { message, name, value });
+    }
+
+    /// What is said beside the message with that index: names and values, for sinks whose messages
+    /// have headers. Only rows that were messages already bring any.
+    pub fn headers_of(&self, index: usize) -> impl Iterator<Item = (&str, &[u8])> {
+        let first = self.headers.partition_point(|header| header.message < index);
+        let behind = self.headers.get(first..).unwrap_or_default();
+        let own = behind.iter().take_while(move |header| header.message == index);
+        own.map(|header| {
+            let name = self.header_names.get(header.name).map_or("", String::as_str);
+            (name, self.bytes(header.value))
+        })
     }
 
     /// The messages in order.

@@ -204,9 +204,7 @@ fn marks(marks: &[Mark], from: usize, to: usize) -> Vec<Mark> {
     let first = marks.partition_point(|mark| mark.after < from);
     let behind = marks.partition_point(|mark| mark.after <= to);
     let part = marks.get(first..marks.len().min(behind + 1)).unwrap_or_default();
-    let moved = |mark: &Mark| Mark {
-        after: mark.after.min(to) - from,
-        position: mark.position.clone(),
-    };
+    let moved =
+        |mark: &Mark| Mark { after: mark.after.min(to) - from, position: mark.position.clone() };
     part.iter().map(moved).collect()
 }

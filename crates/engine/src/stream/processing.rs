@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use flowglass_catalog::label::Processor;
 use flowglass_catalog::{PipelineScope, TimingHandle};
-use flowglass_connect::stream::{
-    Processing, Refused, RefusedRow, StreamBatch, StreamProcessor,
-};
+use flowglass_connect::stream::{Processing, Refused, RefusedRow, StreamBatch, StreamProcessor};
 use flowglass_connect::{Clock, Fault};
 use flowglass_model::{ErrorClass, Policy};
 

@@ -45,7 +45,8 @@ impl Refusing {
         for (at, change) in slice.chunk.changes(slice.from, slice.to).enumerate() {
             if change.head().row % self.0 == 0 && !marks[at] {
                 marks[at] = true;
-                let fault = Arc::new(Fault::new(ErrorClass::Inexact, "the row is not to its taste"));
+                let fault =
+                    Arc::new(Fault::new(ErrorClass::Inexact, "the row is not to its taste"));
                 let (change, processor) = (slice.from + at, Arc::from("refusing"));
                 refused.push(RefusedRow { change, processor, fault });
             }
@@ -56,7 +57,10 @@ impl Refusing {
     }
 }
 
-fn built(connector: &dyn ProcessorConnector, config: serde_json::Value) -> Arc<dyn StreamProcessor> {
+fn built(
+    connector: &dyn ProcessorConnector,
+    config: serde_json::Value,
+) -> Arc<dyn StreamProcessor> {
     let around = Surroundings {
         base_dir: ".".into(),
         scratch_dir: ".".into(),
@@ -98,7 +102,10 @@ async fn what_is_filtered_and_what_is_refused_is_accounted_for_in_every_sink() {
         let letters: Vec<_> = world.letters().into_iter().filter(|it| it.sink == sink).collect();
         assert_eq!(letters.len() as u64, ledger[0].dead_lettered);
         let first = &letters[0];
-        assert_eq!((first.processor.as_deref(), first.class), (Some("refusing"), ErrorClass::Inexact));
+        assert_eq!(
+            (first.processor.as_deref(), first.class),
+            (Some("refusing"), ErrorClass::Inexact)
+        );
         assert!(first.detail.contains("not to its taste"), "{}", first.detail);
         // The row is kept as it came to the processor that refused it: masked, and with every column.
         assert!(first.row.contains("payload") && !first.row.contains("customer-"), "{}", first.row);
@@ -130,7 +137,10 @@ async fn the_ledger_is_closed_under_every_seed_of_faults_with_processors() {
         for row in &kept {
             assert!(wanted.any(|it| it == *row), "seed {seed}: {row:?} is not the next one");
         }
-        assert!(kept.iter().all(|(_, row)| row % 3 != 0), "seed {seed}: a refused row was delivered");
+        assert!(
+            kept.iter().all(|(_, row)| row % 3 != 0),
+            "seed {seed}: a refused row was delivered"
+        );
         let letters = world.letters();
         let refused = letters.iter().filter(|it| it.sink == "exact").count();
         let reference = World::new(seed)

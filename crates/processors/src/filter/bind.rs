@@ -182,7 +182,10 @@ pub(super) fn bind(condition: &Condition, relation: &Relation) -> Result<Bound, 
         Condition::Column(name) => {
             let (column, found) = find(name, relation)?;
             if found.kind != Kind::Bool {
-                let said = format!("the column `{}` is no condition: its type is {}", found.name, found.native);
+                let said = format!(
+                    "the column `{}` is no condition: its type is {}",
+                    found.name, found.native
+                );
                 return Err(Wrong::new(name.place, said).into());
             }
             Bound::Compare { column, by: Comparison::Equal, with: Measure::Bool(true) }
@@ -216,7 +219,8 @@ pub(super) fn bind(condition: &Condition, relation: &Relation) -> Result<Bound, 
                 Kind::Text | Kind::Enum | Kind::Uuid | Kind::Json | Kind::Other
             );
             if !takes {
-                let said = format!("LIKE is for text; the type of `{}` is {}", found.name, found.native);
+                let said =
+                    format!("LIKE is for text; the type of `{}` is {}", found.name, found.native);
                 return Err(Wrong::new(name.place, said).into());
             }
             Bound::Like { column, pattern: pattern.clone() }
@@ -234,7 +238,10 @@ fn columns(
     let zoned = |column: &Column| column.kind == Kind::TimestampTz;
     let measured = match pair {
         (a, b) if a == b => Some(a).filter(|_| zoned(one) == zoned(other)),
-        (Measured::Number | Measured::Double | Measured::Single, Measured::Double | Measured::Single)
+        (
+            Measured::Number | Measured::Double | Measured::Single,
+            Measured::Double | Measured::Single,
+        )
         | (Measured::Double | Measured::Single, Measured::Number) => Some(Measured::Double),
         _ => None,
     };
@@ -265,7 +272,9 @@ fn measured(name: &Name, column: &Column, ordered: bool) -> Result<Measured, Wro
     };
     match Measured::of(&column.kind) {
         None => Err(wrong("only IS NULL can be asked of this column")),
-        Some((_, false)) if ordered => Err(wrong("only `=`, `<>` and IN can be asked of this column")),
+        Some((_, false)) if ordered => {
+            Err(wrong("only `=`, `<>` and IN can be asked of this column"))
+        }
         Some((measured, _)) => Ok(measured),
     }
 }

@@ -117,9 +117,9 @@ pub(super) fn evaluate(condition: &Bound, row: &Image<'_>) -> Truth {
             (Seen::Unknown, _) | (_, Seen::Unknown) => Truth::ANY,
             (Seen::Hidden, _) | (_, Seen::Hidden) => Truth::EITHER,
         },
-        Bound::Like { column, pattern } => row.ask(*column, |text| {
-            std::str::from_utf8(text).ok().map(|text| pattern.fits(text))
-        }),
+        Bound::Like { column, pattern } => {
+            row.ask(*column, |text| std::str::from_utf8(text).ok().map(|text| pattern.fits(text)))
+        }
         Bound::IsNull(column) => match row.cell(*column) {
             Seen::Null => Truth::TRUE,
             Seen::Text(_) | Seen::Hidden => Truth::FALSE,

@@ -193,9 +193,16 @@ mod tests {
 
     #[test]
     fn what_is_no_moment_is_none() {
-        for text in
-            ["", "2024", "2024-2-3", "2023-02-29", "2024-13-01", "2024-01-01x", "2024-01-01 1", "now"]
-        {
+        for text in [
+            "",
+            "2024",
+            "2024-2-3",
+            "2023-02-29",
+            "2024-13-01",
+            "2024-01-01x",
+            "2024-01-01 1",
+            "now",
+        ] {
             assert!(moment(text.as_bytes()).is_none(), "{text}");
         }
         assert!(time_of_day(b"12:60:00").is_none() && time_of_day(b"12").is_none());

@@ -88,9 +88,7 @@ fn condition(expression: &Expr) -> Result<Condition, Wrong> {
             Ok(Condition::Not(Box::new(condition(expr)?)))
         }
         Expr::IsNull(inner) => column(inner).map(Condition::IsNull),
-        Expr::IsNotNull(inner) => {
-            Ok(Condition::Not(Box::new(Condition::IsNull(column(inner)?))))
-        }
+        Expr::IsNotNull(inner) => Ok(Condition::Not(Box::new(Condition::IsNull(column(inner)?)))),
         Expr::IsTrue(inner) => is(inner, Truth::TRUE, false),
         Expr::IsNotTrue(inner) => is(inner, Truth::TRUE, true),
         Expr::IsFalse(inner) => is(inner, Truth::FALSE, false),
@@ -102,8 +100,10 @@ fn condition(expression: &Expr) -> Result<Condition, Wrong> {
             Ok(negate(Condition::In { column: column(expr)?, list }, *negated))
         }
         Expr::Between { expr, negated, low, high } => {
-            let from = compare(operand(expr)?, Comparison::GreaterOrEqual, operand(low)?, place_of(low))?;
-            let to = compare(operand(expr)?, Comparison::LessOrEqual, operand(high)?, place_of(high))?;
+            let from =
+                compare(operand(expr)?, Comparison::GreaterOrEqual, operand(low)?, place_of(low))?;
+            let to =
+                compare(operand(expr)?, Comparison::LessOrEqual, operand(high)?, place_of(high))?;
             Ok(negate(Condition::All(vec![from, to]), *negated))
         }
         Expr::Like { negated, any: false, expr, pattern, escape_char } => {

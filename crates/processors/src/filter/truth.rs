@@ -92,7 +92,8 @@ mod tests {
     #[test]
     fn operations_on_sets_are_those_on_their_members() {
         for (a, b) in (1..8).flat_map(|a| (1..8).map(move |b| (Truth(a), Truth(b)))) {
-            let pairs = members(a).into_iter().flat_map(|x| members(b).into_iter().map(move |y| (x, y)));
+            let pairs =
+                members(a).into_iter().flat_map(|x| members(b).into_iter().map(move |y| (x, y)));
             let wanted = set(pairs.clone().map(|(x, y)| and(x, y)));
             assert_eq!(a.and(b), wanted, "{a:?} AND {b:?}");
             let wanted = set(pairs.map(|(x, y)| and(x.map(|x| !x), y.map(|y| !y)).map(|it| !it)));

@@ -140,8 +140,14 @@ pub(super) struct Watch {
 impl Watch {
     pub(super) fn new(limits: Limits, clock: Arc<dyn Clock>, left: Arc<AtomicBool>) -> Self {
         let nothing = Cell::new((Duration::ZERO, Duration::ZERO));
-        let watch =
-            Self { limits, clock, left, batch: nothing.clone(), row: nothing, stopped: Cell::new(None) };
+        let watch = Self {
+            limits,
+            clock,
+            left,
+            batch: nothing.clone(),
+            row: nothing,
+            stopped: Cell::new(None),
+        };
         watch.begin();
         watch
     }

@@ -72,7 +72,9 @@ impl Runtime {
         let (function, wants_meta) = read.map_err(|failed: Failed| {
             let what = match watch.stopped().map_or(failed, Failed::Stopped) {
                 Failed::Threw(what) | Failed::Unusable(what) => what,
-                Failed::Stopped(_) => "it did not end within its limits while it was read".to_owned(),
+                Failed::Stopped(_) => {
+                    "it did not end within its limits while it was read".to_owned()
+                }
                 Failed::Memory => "it used up its memory while it was read".to_owned(),
             };
             Fault::new(ErrorClass::Config, format!("processor `{id}`: script {name}: {what}"))
@@ -134,10 +136,12 @@ fn define<'js>(ctx: &Ctx<'js>, script: &Script) -> Result<Function<'js>, Failed>
     };
     ctx.eval_with_options::<Value<'_>, _>(script.text.as_str(), options).map_err(failed)?;
     // Asked by name, since what `const` and `let` define is no property of the global object.
-    let found = ctx.eval::<Value<'_>, _>(format!("typeof {FUNCTION} === 'function' ? {FUNCTION} : null"));
-    found.map_err(failed)?.into_function().ok_or_else(|| {
-        Failed::Unusable(format!("defines no function `{FUNCTION}(row, meta)`"))
-    })
+    let found =
+        ctx.eval::<Value<'_>, _>(format!("typeof {FUNCTION} === 'function' ? {FUNCTION} : null"));
+    found
+        .map_err(failed)?
+        .into_function()
+        .ok_or_else(|| Failed::Unusable(format!("defines no function `{FUNCTION}(row, meta)`")))
 }
 
 fn told(ctx: &Ctx<'_>, name: &str) -> Failed {

@@ -84,7 +84,10 @@ pub(super) enum Said {
 }
 
 /// Reads a value of the script's; `None` for one that says that there is no such property.
-pub(super) fn from_script<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> Result<Option<Said>, Trouble> {
+pub(super) fn from_script<'js>(
+    ctx: &Ctx<'js>,
+    value: &Value<'js>,
+) -> Result<Option<Said>, Trouble> {
     Ok(Some(match value.type_of() {
         Type::Undefined | Type::Uninitialized => return Ok(None),
         Type::Null => Said::Null,
@@ -97,7 +100,8 @@ pub(super) fn from_script<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> Result<Opt
         }
         _ => {
             let json = ctx.json_stringify(value.clone())?;
-            let json = json.ok_or_else(|| unusable("was given what JSON cannot say"))?.to_string()?;
+            let json =
+                json.ok_or_else(|| unusable("was given what JSON cannot say"))?.to_string()?;
             // What has a text of its own, such as a date, is a text.
             if json.starts_with('"') {
                 let text = serde_json::from_str(&json);

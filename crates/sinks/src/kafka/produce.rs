@@ -99,6 +99,9 @@ impl Producing<'_> {
         {
             headers = headers.insert(Header { key, value: Some(value) });
         }
+        for (key, value) in messages.headers_of(index) {
+            headers = headers.insert(Header { key, value: Some(value) });
+        }
         let mut record = BaseRecord::with_opaque_to(messages.destination_of(message), tag.packed())
             .headers(headers);
         record.key = message.key.map(|span| messages.bytes(span));
