@@ -170,9 +170,14 @@ pub(crate) const SPOKEN: &[Spoken] = &[
         "only telemetry speaks an observability protocol",
     ),
     spoken(
-        &["axum", "axum-*", "tower-http", "hyper", "hyper-*"],
+        &["axum", "axum-*", "tower-http"],
         &["server"],
         "only the server speaks HTTP to readers",
+    ),
+    spoken(
+        &["hyper", "hyper-*"],
+        &["server", "sinks"],
+        "the server answers HTTP, and a sink posts to webhooks",
     ),
     spoken(
         &["mimalloc", "tikv-jemallocator"],
