@@ -13,6 +13,7 @@ mod keys;
 mod native;
 mod properties;
 mod refused;
+mod saved;
 mod speed;
 mod support;
 mod types;

@@ -9,7 +9,8 @@
 //! * [`Reader`] reads: events of a run, all events by position, the list of runs, log lines.
 //! * [`Follow`] follows a run while it is written.
 //! * [`Retention`] says what goes.
-//! * A store also keeps what streams need beside their sinks: positions and dead letters.
+//! * A store also keeps what streams need beside their sinks: positions, dead letters, requests of
+//!   other processes, and the lock by which a stream runs once.
 //!
 //! What is refused rather than stored: an event that leaves a gap in its run's `seq`, one that
 //! differs from the stored event at the same place, and a move that the model's one transition
@@ -42,5 +43,6 @@ pub use open::Durability;
 pub use reader::{Reader, StoredLine};
 pub use retention::{Pruned, Retention};
 pub use store::{Store, StoreOptions};
+pub use streams::{RequestView, StreamFacts};
 pub use summary::{NodeTally, RunFailure, RunSummary};
 pub use writer::StoreFigures;

@@ -24,7 +24,10 @@ pub(crate) const APPLICATION_ID: i64 = 0x466c_6f77;
 ///
 /// `checkpoint` holds where each sink of a stream stands, as JSON; `dead_letter` the rows that a sink
 /// could not take, in the order in which they were set aside. A change fails at a sink once: the same
-/// `id` again is the same letter.
+/// `id` again is the same letter. `dead_letter.event` is the change as it can be sent again, and
+/// `letter_shape` the shape of its table, which many letters share; both are absent from letters of
+/// the second version. `stream` says how each stream is meant to be, and `stream_request` what was asked
+/// of it and answered.
 pub(crate) const STEPS: &[&str] = &[
     "
     CREATE TABLE owner (
@@ -97,6 +100,40 @@ pub(crate) const STEPS: &[&str] = &[
         at_ns     INTEGER NOT NULL,
         UNIQUE (stream, sink, id)
     ) STRICT;
+",
+    "
+    CREATE TABLE letter_shape (
+        shape_no INTEGER PRIMARY KEY,
+        doc      TEXT    NOT NULL UNIQUE
+    ) STRICT;
+    ALTER TABLE dead_letter ADD COLUMN state      TEXT    NOT NULL DEFAULT 'open';
+    ALTER TABLE dead_letter ADD COLUMN attempts   INTEGER NOT NULL DEFAULT 1;
+    ALTER TABLE dead_letter ADD COLUMN changed_ns INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE dead_letter ADD COLUMN processor  TEXT;
+    ALTER TABLE dead_letter ADD COLUMN shape_no   INTEGER;
+    ALTER TABLE dead_letter ADD COLUMN event      TEXT;
+    UPDATE dead_letter SET changed_ns = at_ns;
+    CREATE INDEX dead_letter_by_state ON dead_letter (stream, state, letter_no, at_ns);
+    CREATE INDEX dead_letter_by_shape ON dead_letter (shape_no) WHERE shape_no IS NOT NULL;
+    CREATE TABLE stream (
+        stream      TEXT    NOT NULL PRIMARY KEY,
+        desired     TEXT    NOT NULL,
+        desired_ns  INTEGER,
+        desired_by  TEXT,
+        letters_max INTEGER
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE stream_request (
+        request_no  INTEGER PRIMARY KEY AUTOINCREMENT,
+        stream      TEXT    NOT NULL,
+        verb        TEXT    NOT NULL,
+        argument    TEXT    NOT NULL,
+        asked_ns    INTEGER NOT NULL,
+        asked_by    TEXT    NOT NULL,
+        state       TEXT    NOT NULL,
+        answer      TEXT,
+        answered_ns INTEGER
+    ) STRICT;
+    CREATE INDEX stream_request_by_state ON stream_request (stream, state, request_no);
 ",
 ];
 
@@ -208,6 +245,37 @@ mod tests {
         assert_eq!(kept, ("otlp".to_owned(), 7, None));
         let refused = identify(&connection, path).unwrap_err();
         assert!(matches!(refused, StoreError::Newer { .. }), "{refused}");
+    }
+
+    #[test]
+    fn letters_of_the_second_version_are_open_and_were_tried_once() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let path = Path::new("test.db");
+        migrate(&mut connection, path, STEPS.get(..2).unwrap()).unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO checkpoint VALUES ('s', 'cache', '{\"commit\":7}', 3, 5);
+                 INSERT INTO dead_letter VALUES
+                     (4, 's', 'cache', '0/7/1', 'public.t', 'insert', NULL, 'malformed', 'why',
+                      '{}', 0, 99)",
+            )
+            .unwrap();
+        migrate(&mut connection, path, STEPS).unwrap();
+        let kept: (i64, String, i64, i64, Option<String>, Option<i64>) = connection
+            .query_row(
+                "SELECT letter_no, state, attempts, changed_ns, event, shape_no FROM dead_letter",
+                (),
+                |row| {
+                    let (no, state) = (row.get(0)?, row.get(1)?);
+                    Ok((no, state, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+                },
+            )
+            .unwrap();
+        assert_eq!(kept, (4, "open".to_owned(), 1, 99, None, None));
+        let rows: i64 =
+            connection.query_row("SELECT rows FROM checkpoint", (), |row| row.get(0)).unwrap();
+        assert_eq!(rows, 3);
+        assert!(connection.table_exists(None, "stream_request").unwrap());
     }
 
     #[test]

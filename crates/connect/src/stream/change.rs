@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::chunk::Chunk;
 use super::datum::RowRef;
 use super::position::Position;
@@ -9,7 +11,8 @@ use super::ready::Ready;
 use super::relation::Relation;
 
 /// What happened to a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Op {
     /// It was made.
     Insert,
@@ -24,6 +27,16 @@ pub enum Op {
 }
 
 impl Op {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Insert, Self::Update, Self::Delete, Self::Read, Self::Truncate];
+
+    /// The operation with that word.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.name() == name)
+    }
+
     /// The word used on the wire and in labels.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -38,7 +51,8 @@ impl Op {
 }
 
 /// How much of the row before the change is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Identity {
     /// Nothing: the key did not change.
     None,

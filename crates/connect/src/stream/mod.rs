@@ -23,13 +23,16 @@
 mod batch;
 mod change;
 mod chunk;
+mod control;
 mod datum;
+mod letter;
 mod message;
 mod overlay;
 mod position;
 mod processor;
 mod ready;
 mod relation;
+mod saved;
 mod sink;
 mod source;
 mod state;
@@ -37,15 +40,22 @@ mod state;
 pub use batch::{RefusedRow, Slice, StreamBatch};
 pub use change::{Change, ChangeRef, Identity, Op, Transaction};
 pub use chunk::{CellStart, Chunk, ChunkBuilder, Mark, NewChange};
+pub use control::{
+    Answer, AnswerState, Asked, Begin, Begun, Desired, Hold, StreamRequest, Verb,
+};
 pub use datum::{Cell, Datum, RowRef};
+pub use letter::{DeadLetter, LetterFigures, LetterFilter, LetterState, StoredLetter};
 pub use message::{Message, Messages, Span};
 pub use overlay::{ChunkOverlay, Replaced};
 pub use position::{ParsePositionError, Position};
 pub use processor::{Processing, ProcessorConnector, StreamProcessor};
 pub use ready::Ready;
 pub use relation::{Column, Kind, Relation};
+pub use saved::{SavedChange, chunk_of};
 pub use sink::{
     Acknowledged, Delivery, Guarantee, Refused, SinkWriter, StreamSink, StreamSinkConnector, Takes,
 };
 pub use source::{Head, Precondition, StreamReader, StreamSource, StreamSourceConnector};
-pub use state::{Checkpoint, DeadLetter, DeadLetterLimits, Overflow, SetAside, StreamState};
+pub use state::{
+    Checkpoint, DeadLetterLimits, FailedAgain, LetterBox, Overflow, SetAside, StreamState,
+};

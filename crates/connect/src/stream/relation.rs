@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 /// A table as it was when its changes were written. Never altered: a schema change makes another.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Relation {
@@ -51,7 +53,10 @@ pub struct Column {
 
 /// What the text of a cell means. Text is as Postgres writes it with `datestyle = ISO`, `timezone =
 /// UTC`, `bytea_output = hex` and enough float digits; other sources bring theirs into that form.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// Its JSON form is kept with dead letters: a word that was used once keeps its meaning.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// `t` or `f`.
     Bool,

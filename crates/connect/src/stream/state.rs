@@ -1,10 +1,12 @@
-//! What a stream keeps outside of its sinks: positions of those that cannot keep their own, and the
-//! rows that were set aside.
+//! What a stream keeps outside of its sinks: positions of those that cannot keep their own, the rows
+//! that were set aside, and what is asked of it.
 
 use async_trait::async_trait;
 use flowglass_model::ErrorClass;
+use jiff::Timestamp;
 
-use super::change::Op;
+use super::control::{Answer, Asked, Begin, Begun, Hold};
+use super::letter::{DeadLetter, LetterFilter, LetterState, StoredLetter};
 use super::position::Position;
 use crate::fault::Fault;
 
@@ -20,35 +22,7 @@ pub struct Checkpoint {
     /// Rows delivered since the stream was made.
     pub rows: u64,
     /// When, by the wall clock.
-    pub at: jiff::Timestamp,
-}
-
-/// A row that a sink could not take.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeadLetter {
-    /// The stream.
-    pub stream: String,
-    /// The sink it failed at; a row that a processor refused names the processor.
-    pub sink: String,
-    /// `schema.table`.
-    pub table: String,
-    /// What happened to the row.
-    pub op: Op,
-    /// `0/16B3748/12`: names the change for ever. With the sink it names the letter: the same one
-    /// again replaces it.
-    pub id: String,
-    /// Its key, as JSON.
-    pub key: Option<String>,
-    /// Why.
-    pub class: ErrorClass,
-    /// Why, in words; never with the row's values.
-    pub detail: String,
-    /// The row as JSON, cut off where it is longer than the limit.
-    pub row: String,
-    /// Whether `row` was cut off.
-    pub truncated: bool,
-    /// When, by the wall clock.
-    pub at: jiff::Timestamp,
+    pub at: Timestamp,
 }
 
 /// What happened to letters that were to be kept.
@@ -60,7 +34,7 @@ pub struct SetAside {
     pub evicted: u64,
     /// Letters that found no room.
     pub rejected: u64,
-    /// Letters that are kept now in all.
+    /// Letters that take room now in all.
     pub entries: u64,
 }
 
@@ -79,7 +53,7 @@ pub enum Overflow {
 /// How many letters a stream may have, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeadLetterLimits {
-    /// Letters kept at most.
+    /// Open letters kept at most.
     pub entries_max: u64,
     /// Older letters make room, whoever needs it.
     pub age_max: std::time::Duration,
@@ -89,9 +63,16 @@ pub struct DeadLetterLimits {
     pub overflow: Overflow,
 }
 
-/// Keeps checkpoints and dead letters, durably.
+/// What a running stream needs kept, durably.
 #[async_trait]
 pub trait StreamState: Send + Sync {
+    /// Takes the stream into this process's hands: it must not run twice at once, and its letters
+    /// must not be sent while it runs.
+    ///
+    /// # Errors
+    /// `conflict` when another process has it ([`Hold::taken`]); when it cannot be found out.
+    async fn hold(&self, stream: &str) -> Result<Hold, Fault>;
+
     /// The checkpoints of a stream, one a sink.
     ///
     /// # Errors
@@ -104,12 +85,6 @@ pub trait StreamState: Send + Sync {
     /// When the store does not take them.
     async fn save(&self, checkpoints: Vec<Checkpoint>) -> Result<(), Fault>;
 
-    /// How many letters of a stream are kept.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    async fn dead_letters(&self, stream: &str) -> Result<u64, Fault>;
-
     /// Keeps letters. Under [`Overflow::Block`] either all find room or none is kept, and
     /// `rejected` says how many there were.
     ///
@@ -120,4 +95,67 @@ pub trait StreamState: Send + Sync {
         letters: Vec<DeadLetter>,
         limits: DeadLetterLimits,
     ) -> Result<SetAside, Fault>;
+
+    /// The stream begins to run: it tells its limits and learns how it is meant to be. Requests that
+    /// nobody has answered are turned away, as they were made of a process that is gone.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    async fn begin(&self, begin: Begin) -> Result<Begun, Fault>;
+
+    /// What was asked of the stream and has no answer yet.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    async fn asked(&self, stream: &str) -> Result<Asked, Fault>;
+
+    /// Answers a request. An answer that goes on from [`super::AnswerState::Accepted`] replaces it.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    async fn answer(&self, request: u64, answer: Answer, at: Timestamp) -> Result<(), Fault>;
+}
+
+/// A letter that failed once more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedAgain {
+    /// [`StoredLetter::number`].
+    pub number: u64,
+    /// Why.
+    pub class: ErrorClass,
+    /// Why, in words.
+    pub detail: String,
+}
+
+/// The letters of streams, for whoever deals with them afterwards.
+#[async_trait]
+pub trait LetterBox: Send + Sync {
+    /// The letters that fit, in the order in which they were set aside, behind the number `after`, at
+    /// most `letters_max`.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    async fn letters(
+        &self,
+        stream: &str,
+        filter: &LetterFilter,
+        (after, letters_max): (u64, usize),
+    ) -> Result<Vec<StoredLetter>, Fault>;
+
+    /// Puts letters into a state; how many were in another one.
+    ///
+    /// # Errors
+    /// When the store cannot be written; then none has changed.
+    async fn mark(
+        &self,
+        numbers: Vec<u64>,
+        state: LetterState,
+        at: Timestamp,
+    ) -> Result<u64, Fault>;
+
+    /// Letters that were sent again and refused again: they stay, with one attempt more.
+    ///
+    /// # Errors
+    /// When the store cannot be written; then none has changed.
+    async fn failed_again(&self, failed: Vec<FailedAgain>, at: Timestamp) -> Result<(), Fault>;
 }

@@ -4,6 +4,8 @@
 //! holds is lost when a sink is away: lanes keep their batches, queues fill, reading stops, and the
 //! source keeps the rest.
 
+mod control;
+mod opening;
 mod processed;
 
 use std::sync::Arc;
@@ -14,9 +16,10 @@ use flowglass_connect::stream::{Chunk, Position, StreamBatch, StreamReader, Take
 use flowglass_connect::{Fault, Tasks};
 use flowglass_model::{ErrorClass, Policy};
 use tokio::sync::{mpsc, watch};
+use tokio::time::{Interval, MissedTickBehavior};
 
+use self::control::Control;
 use super::batcher::{Batcher, Trigger};
-use super::begin::begin;
 use super::job::{Status, StreamJob, Until};
 use super::lane::{self, Handed, Lane, Report, Reports, Settled};
 use super::ledger::{ByTable, Sum, read_of};
@@ -35,19 +38,15 @@ const TICK: Duration = Duration::from_millis(200);
 /// Chunks that may wait before they are cut into batches, in batches' worth of rows.
 const BATCHES_GATHERED_MAX: usize = 2;
 
-/// The first wait before a source is opened again; doubled each time.
-const BACKOFF: Duration = Duration::from_millis(200);
-
-/// The longest wait.
-const BACKOFF_MAX: Duration = Duration::from_secs(30);
-
 /// Runs a stream until it has done what it was started for, is asked to stop, or fails. Whatever it
 /// comes to, and also when this is dropped half-way: what the sinks have acknowledged is safe, and the
 /// rest comes again.
 ///
 /// # Errors
-/// What ended it: a required sink or the source cannot go on, or the ledger is open.
+/// What ended it: a required sink or the source cannot go on, the ledger is open, or the stream runs
+/// already (`conflict`).
 pub async fn run(job: &StreamJob, stop: &Stop, status: watch::Sender<Status>) -> Result<(), Fault> {
+    let _held = job.state.hold(&job.name).await?;
     Coordinator::start(job, stop, status)?.run().await
 }
 
@@ -70,6 +69,8 @@ struct Coordinator<'a> {
     totals: Arc<watch::Sender<LetterTotals>>,
     meters: Meters,
     watcher: Watcher,
+    control: Control,
+    ticker: Interval,
     /// Times the source was opened again by us.
     reopened: u64,
     unaccounted: u64,
@@ -141,6 +142,8 @@ impl<'a> Coordinator<'a> {
             totals: known,
             meters,
             watcher: Watcher::new(job.stalled_after),
+            control: Control::default(),
+            ticker: ticker(),
             reopened: 0,
             unaccounted: 0,
             cut_short: false,
@@ -151,22 +154,21 @@ impl<'a> Coordinator<'a> {
 
     /// Runs the stream until it has done what it was started for, or is asked to stop, or fails.
     async fn run(&mut self) -> Result<(), Fault> {
-        self.meters.status(1.0);
         let ended = self.drive().await;
         self.keep_positions().await.unwrap_or_default();
         self.tell_status();
+        self.answer_stop(ended.as_ref().err()).await;
         self.meters.status(if ended.is_ok() { 0.0 } else { -1.0 });
         ended
     }
 
     async fn drive(&mut self) -> Result<(), Fault> {
+        self.begin_control().await?;
         let Some(from) = self.where_to_begin().await? else { return Ok(()) };
         let from = Some(from).filter(|it| *it != Position::ORIGIN);
         self.handed.clone_from(&from);
         self.batcher.begin_at(from.clone());
         self.open_source(from).await?;
-        let mut tick = tokio::time::interval(TICK);
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let stop = self.stop;
         let mut asked = std::pin::pin!(stop.asked());
         loop {
@@ -175,84 +177,28 @@ impl<'a> Coordinator<'a> {
             {
                 self.hand_out(batch, trigger).await?;
             }
-            if self.cut_short || self.is_done() {
+            if self.cut_short || self.control.is_leaving() || self.is_done() {
                 break;
             }
             let due = self.batcher.due_at().map(|at| at.saturating_sub(self.now()));
             let gathered = self.batcher.waiting_events()
                 >= self.job.limits.events_max.saturating_mul(BATCHES_GATHERED_MAX)
                 && due.is_some();
+            let reads = !self.control.is_paused();
             let waiting_since = self.now();
             tokio::select! {
                 biased;
                 report = self.reports.recv() => self.heard(report)?,
-                chunk = next_chunk(&mut self.reader), if !gathered && !self.ended => {
+                chunk = next_chunk(&mut self.reader), if reads && !gathered && !self.ended => {
                     let waited = self.now().saturating_sub(waiting_since);
                     self.read(chunk, waited).await?;
                 }
                 () = tokio::time::sleep(due.unwrap_or_default()), if due.is_some() => {}
-                _ = tick.tick() => self.tick().await?,
+                _ = self.ticker.tick() => self.tick().await?,
                 _ = &mut asked => break,
             }
         }
         self.finish().await
-    }
-
-    /// The least position of all sinks; `None` when somebody asked to stop before all had said
-    /// theirs.
-    async fn where_to_begin(&mut self) -> Result<Option<Position>, Fault> {
-        // Letters of earlier runs count from the start on, and not from the next one on.
-        let letters = self.job.state.dead_letters(&self.job.name).await?;
-        self.totals.send_modify(|totals| totals.entries = letters);
-        let kept = self.job.state.checkpoints(&self.job.name).await?;
-        let stop = self.stop;
-        let mut asked = std::pin::pin!(stop.asked());
-        let mut said: Vec<Option<Option<Position>>> = self.seats.iter().map(|_| None).collect();
-        while said.iter().any(Option::is_none) {
-            let (lane, report) = tokio::select! {
-                report = self.reports.recv() => report.ok_or_else(lanes_gone)?,
-                _ = &mut asked => return Ok(None),
-            };
-            match report {
-                Report::Opened(position) => {
-                    if let Some(slot) = said.get_mut(lane) {
-                        *slot = Some(position);
-                    }
-                }
-                report => self.heard(Some((lane, report)))?,
-            }
-        }
-        let sinks: Vec<_> = self.seats.iter().map(|it| (it.id.as_str(), it.guarantee)).collect();
-        let said: Vec<_> = said.into_iter().flatten().collect();
-        let starts = begin(&sinks, &said, &kept)?;
-        for (seat, start) in self.seats.iter_mut().zip(starts) {
-            seat.saved = kept.iter().find(|it| it.sink == seat.id).map(|it| it.position.clone());
-            seat.position = Some(start);
-        }
-        self.keep_positions().await?;
-        Ok(CommitPolicy::forgettable(&self.positions()))
-    }
-
-    async fn open_source(&mut self, from: Option<Position>) -> Result<(), Fault> {
-        let mut attempt = 0_u32;
-        loop {
-            let opened = self.job.source.open(from.clone(), Arc::clone(&self.job.clock)).await;
-            let fault = match opened {
-                Ok(reader) => {
-                    self.reader = Some(reader);
-                    return Ok(());
-                }
-                Err(fault) if fault.class().policy() == Policy::Retry => fault,
-                Err(fault) => return Err(fault),
-            };
-            attempt += 1;
-            let wait = BACKOFF.saturating_mul(1 << attempt.min(16)).min(BACKOFF_MAX);
-            self.watcher.source_trouble(&fault);
-            tokio::select! {
-                () = tokio::time::sleep(wait.mul_f64(0.5 + fastrand::f64() / 2.0)) => {}
-                _ = self.stop.asked() => return Err(fault),
-            }
-        }
     }
 
     /// Takes what the source gave.
@@ -339,6 +285,14 @@ impl<'a> Coordinator<'a> {
                 _ = stop.asked(), if !self.finishing => {
                     self.cut_short = true;
                     return Ok(());
+                }
+                // A sink that is away must be told of, and a request heard, all the same.
+                _ = self.ticker.tick() => {
+                    self.tick().await?;
+                    if self.control.is_leaving() && !self.finishing {
+                        self.cut_short = true;
+                        return Ok(());
+                    }
                 }
             }
         };
@@ -433,6 +387,7 @@ impl<'a> Coordinator<'a> {
     }
 
     async fn tick(&mut self) -> Result<(), Fault> {
+        self.take_requests().await?;
         self.keep_positions().await?;
         self.confirm();
         self.tell_status();
@@ -503,8 +458,11 @@ impl<'a> Coordinator<'a> {
             seat.orders = None;
         }
         while self.seats.iter().any(|it| !it.ended) {
-            let report = self.reports.recv().await;
-            self.heard(report)?;
+            tokio::select! {
+                biased;
+                report = self.reports.recv() => self.heard(report)?,
+                _ = self.ticker.tick() => self.tick().await?,
+            }
         }
         Ok(())
     }
@@ -526,10 +484,12 @@ impl<'a> Coordinator<'a> {
         for (lane, sink) in sinks.iter().enumerate() {
             self.meters.queue(lane, sink.in_flight_batches);
         }
-        let stalled = self.watcher.stalled(now, &sinks);
+        let paused = self.control.is_paused();
+        let stalled = self.watcher.stalled(now, &sinks).filter(|_| !paused);
         let committed = self.job.policy.committed(&self.positions());
         let ledger = self.seats.iter().flat_map(|it| it.ledger.entries()).collect();
         let handed = self.handed.clone();
+        let stopped_by = self.control.stopped_by();
         self.status.send_modify(|status| {
             status.handed = handed;
             status.committed = committed;
@@ -541,6 +501,8 @@ impl<'a> Coordinator<'a> {
             status.dead_letters = letters.entries;
             status.ledger = ledger;
             status.stalled = stalled;
+            status.paused = paused;
+            status.stopped_by.clone_from(&stopped_by);
         });
     }
 
@@ -552,6 +514,12 @@ impl<'a> Coordinator<'a> {
     fn unix_seconds(&self) -> f64 {
         self.job.clock.now().as_millisecond() as f64 / 1e3
     }
+}
+
+fn ticker() -> Interval {
+    let mut ticker = tokio::time::interval(TICK);
+    ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticker
 }
 
 /// The next chunk; never, when there is no source any more.

@@ -104,6 +104,10 @@ pub struct Status {
     pub remarks: Vec<String>,
     /// Why nothing moves although the source does.
     pub stalled: Option<Stall>,
+    /// Whether it reads nothing because somebody asked it to pause.
+    pub paused: bool,
+    /// Who asked it to stop from another process.
+    pub stopped_by: Option<String>,
 }
 
 /// How a sink stands.

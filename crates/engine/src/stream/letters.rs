@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowglass_connect::stream::{
-    ChangeRef, Datum, DeadLetter, DeadLetterLimits, Overflow, Refused, RowRef, SetAside,
-    StreamBatch, StreamState,
+    ChangeRef, Datum, DeadLetter, DeadLetterLimits, Overflow, Refused, RowRef, SavedChange,
+    SetAside, StreamBatch, StreamState,
 };
 use flowglass_connect::{Clock, Fault};
 use flowglass_model::ErrorClass;
@@ -36,6 +36,10 @@ pub(super) struct LetterTotals {
     pub(super) evicted: u64,
     /// Letters that found none.
     pub(super) rejected: u64,
+    /// Letters that were sent again with success and are still kept.
+    pub(super) replayed: u64,
+    /// Times that the store did not take letters.
+    pub(super) write_failures: u64,
     /// Rows that were set aside, by sink and class.
     pub(super) set_aside: BTreeMap<(String, ErrorClass), u64>,
 }
@@ -62,10 +66,18 @@ impl Letters {
     ) -> Result<Fate, Fault> {
         let letters: Vec<_> = refused
             .iter()
-            .filter_map(|row| batch.change(row.change).map(|change| self.letter(change, row)))
+            .filter_map(|row| {
+                let by = batch.refused().find(|(index, _)| *index == row.change);
+                let by = by.map(|(_, refused)| refused.processor.to_string());
+                Some(self.letter(batch.change(row.change)?, row, by))
+            })
             .collect();
         loop {
-            let done = self.state.set_aside(letters.clone(), self.limits).await?;
+            let done = self.state.set_aside(letters.clone(), self.limits).await;
+            if done.is_err() {
+                self.totals.send_modify(|totals| totals.write_failures += 1);
+            }
+            let done = done?;
             let blocked = done.rejected > 0 && self.limits.overflow == Overflow::Block;
             self.count(done, blocked);
             if !blocked {
@@ -94,8 +106,15 @@ impl Letters {
         });
     }
 
-    fn letter(&self, change: ChangeRef<'_>, refused: &Refused) -> DeadLetter {
+    fn letter(
+        &self,
+        change: ChangeRef<'_>,
+        refused: &Refused,
+        processor: Option<String>,
+    ) -> DeadLetter {
         let relation = change.relation();
+        let whole = SavedChange::bytes_of(&change) <= self.limits.row_bytes_max;
+        let saved = whole.then(|| SavedChange::of(&change));
         let shown = change.row().map(|row| shown(change, row, None)).unwrap_or_default();
         let key = change.row().filter(|_| !relation.key.is_empty());
         let key = key.map(|row| shown_of(change, row));
@@ -103,13 +122,15 @@ impl Letters {
         DeadLetter {
             stream: self.stream.to_string(),
             sink: self.sink.clone(),
+            processor,
             table: relation.name(),
             op: change.op(),
             id: id_of(change),
             key,
             class: refused.fault.class(),
             detail: refused.fault.chain(),
-            truncated: cut < shown.len(),
+            truncated: cut < shown.len() || saved.is_none(),
+            change: saved,
             row: shown.get(..cut).unwrap_or_default().to_owned(),
             at: self.clock.now(),
         }

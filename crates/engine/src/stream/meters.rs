@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowglass_catalog::label::{self, Channel, Disposition, Sink, Source, Table};
+use flowglass_catalog::label::{
+    self, Channel, Disposition, LifecycleAction, LifecycleOutcome, Sink, Source, Table,
+};
 use flowglass_catalog::{
     CounterHandle, GaugeHandle, PipelineScope, SecondsHandle, SizeHandle, TimingHandle,
 };
@@ -242,6 +244,8 @@ impl Meters {
         self.scope.dlq_entries().set_count(totals.entries);
         self.scope.dlq_evicted_total().raise_to(totals.evicted);
         self.scope.dlq_rejected_total().raise_to(totals.rejected);
+        self.scope.dlq_replayed_total().raise_to(totals.replayed);
+        self.scope.dlq_write_failures_total().raise_to(totals.write_failures);
         #[expect(clippy::cast_precision_loss, reason = "a ratio")]
         let ratio = totals.entries as f64 / entries_max.max(1) as f64;
         self.scope.dlq_saturation_ratio().set(ratio);
@@ -260,6 +264,11 @@ impl Meters {
     /// How long a stage has worked so far.
     pub(super) fn busy_so_far(&self, stage: StageOf) -> Duration {
         self.stage(stage).busy.value()
+    }
+
+    /// Somebody asked the stream to pause, to go on or to stop.
+    pub(super) fn asked(&self, action: LifecycleAction, outcome: LifecycleOutcome) {
+        self.scope.pipeline_lifecycle_total(action, outcome).increment();
     }
 
     /// `1` running, `0.5` paused, `0` stopped, `-1` failed.

@@ -104,6 +104,11 @@ impl Watcher {
         self.target
     }
 
+    /// Reading goes on after a pause: what stood still meanwhile did so on request.
+    pub(super) fn resumed(&mut self, now: Duration) {
+        self.moved_at = now;
+    }
+
     /// The source could not be read.
     pub(super) fn source_trouble(&mut self, _fault: &Fault) {
         self.source_trouble = true;

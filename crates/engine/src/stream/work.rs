@@ -45,7 +45,9 @@ impl Work for StreamWork {
         for stage in STAGES {
             open.push(at.stage_begins(stage).await?);
         }
-        let mut teller = Teller { at, seen: self.status.subscribe(), told: Vec::new() };
+        let letters_max = self.job.dead_letters.entries_max;
+        let seen = self.status.subscribe();
+        let mut teller = Teller { at, seen, letters_max, told: Vec::new() };
         let ended = {
             tokio::select! {
                 ended = coordinator::run(&self.job, &at.stop, self.status.clone()) => ended,
@@ -66,7 +68,13 @@ impl Work for StreamWork {
             // what it was asked for.
             Ok(()) => match at.stop.cause() {
                 Some(StopCause::Timeout | StopCause::RunTimeout | StopCause::Infra) | None => {
-                    let warning = status.dead_letters > 0 || undelivered(&status);
+                    let mut warning = undelivered(&status);
+                    match &status.stopped_by {
+                        Some(by) => {
+                            facts.attributes.insert("stopped".to_owned(), format!("asked by {by}"));
+                        }
+                        None => warning |= status.dead_letters > 0,
+                    }
                     Ok(Finish { facts, warning })
                 }
                 Some(StopCause::Cancelled) => {
@@ -100,6 +108,8 @@ impl StreamWork {
 struct Teller<'a> {
     at: &'a Attempt,
     seen: watch::Receiver<Status>,
+    /// Dead letters there may be.
+    letters_max: u64,
     /// Troubles that were told and are not over.
     told: Vec<String>,
 }
@@ -139,6 +149,10 @@ impl Teller<'_> {
                 now.push(format!("sink `{}`: {trouble}", sink.id));
             }
         }
+        now.extend(crowded(status.dead_letters, self.letters_max));
+        if status.paused {
+            now.push("paused on request: nothing is read".to_owned());
+        }
         now.extend(status.remarks.iter().cloned());
         if let Some(stall) = &status.stalled {
             let who = stall.sink.as_ref().map_or(String::new(), |it| format!(", at sink `{it}`"));
@@ -174,6 +188,17 @@ impl Teller<'_> {
     }
 }
 
+/// What is said when the room for dead letters is nearly used up: from 80 % on, and from 95 %.
+fn crowded(letters: u64, letters_max: u64) -> Option<String> {
+    let share = u128::from(letters) * 100 / u128::from(letters_max.max(1));
+    let (grave, most) = match share {
+        95.. => ("critical: ", 95),
+        80.. => ("", 80),
+        _ => return None,
+    };
+    Some(format!("{grave}the dead letters take more than {most} % of their room"))
+}
+
 fn open_ledger() -> flowglass_model::ErrorInfo {
     flowglass_model::ErrorInfo {
         class: ErrorClass::Internal,
@@ -200,5 +225,19 @@ fn counts_of(status: &Status) -> Counts {
         dead_lettered: sum(|it| it.dead_lettered).filter(|it| *it > 0),
         bytes: Some(status.wire_bytes),
         ..Counts::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::crowded;
+
+    #[test]
+    fn the_room_for_letters_is_told_of_before_it_is_used_up() {
+        assert_eq!(crowded(79, 100), None);
+        assert!(crowded(80, 100).is_some_and(|it| it.contains("80 %")));
+        assert!(crowded(95, 100).is_some_and(|it| it.starts_with("critical: ")));
+        assert_eq!(crowded(0, 0), None);
+        assert!(crowded(u64::MAX, u64::MAX).is_some());
     }
 }

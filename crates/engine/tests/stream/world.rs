@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use flowglass_catalog::Registry;
 use flowglass_connect::stream::{
-    Checkpoint, Chunk, DeadLetter, DeadLetterLimits, Guarantee, Head, Position, Precondition,
-    SetAside, StreamReader, StreamSource, StreamSourceConnector, StreamState,
+    Chunk, DeadLetterLimits, Guarantee, Head, Position, Precondition, StreamProcessor, StreamReader,
+    StreamSource, StreamSourceConnector, StreamState,
 };
 use flowglass_connect::{Clock, Fault, Surroundings};
 use flowglass_engine::Stop;
@@ -18,44 +18,15 @@ use flowglass_testkit::{Dice, PausedClock};
 use tokio::sync::watch;
 
 use super::sinks::MemorySink;
-
-/// Positions in memory.
-#[derive(Debug, Default)]
-struct State(Mutex<Vec<Checkpoint>>);
-
-#[async_trait]
-impl StreamState for State {
-    async fn checkpoints(&self, _stream: &str) -> Result<Vec<Checkpoint>, Fault> {
-        Ok(self.0.lock().unwrap().clone())
-    }
-
-    async fn save(&self, checkpoints: Vec<Checkpoint>) -> Result<(), Fault> {
-        let mut kept = self.0.lock().unwrap();
-        for it in checkpoints {
-            kept.retain(|old| old.sink != it.sink);
-            kept.push(it);
-        }
-        Ok(())
-    }
-
-    async fn dead_letters(&self, _stream: &str) -> Result<u64, Fault> {
-        Ok(0)
-    }
-
-    async fn set_aside(
-        &self,
-        _letters: Vec<DeadLetter>,
-        _limits: DeadLetterLimits,
-    ) -> Result<SetAside, Fault> {
-        panic!("no row is refused here")
-    }
-}
+use super::state::State;
 
 /// The generator, with faults, and with what was confirmed to it.
 struct Source {
     inner: Arc<dyn StreamSource>,
     dice: Option<Mutex<Dice>>,
     confirmed: Arc<Mutex<Option<Position>>>,
+    never_opens: bool,
+    resynced: Arc<Mutex<Vec<String>>>,
 }
 
 #[async_trait]
@@ -93,8 +64,12 @@ impl StreamSource for Source {
             }
             None => None,
         };
+        if self.never_opens {
+            return std::future::pending().await;
+        }
         let inner = self.inner.open(from, clock).await?;
-        Ok(Box::new(Reader { inner, dice, confirmed: Arc::clone(&self.confirmed) }))
+        let (confirmed, resynced) = (Arc::clone(&self.confirmed), Arc::clone(&self.resynced));
+        Ok(Box::new(Reader { inner, dice, confirmed, resynced }))
     }
 }
 
@@ -102,6 +77,7 @@ struct Reader {
     inner: Box<dyn StreamReader>,
     dice: Option<Dice>,
     confirmed: Arc<Mutex<Option<Position>>>,
+    resynced: Arc<Mutex<Vec<String>>>,
 }
 
 #[async_trait]
@@ -122,6 +98,14 @@ impl StreamReader for Reader {
         }
     }
 
+    async fn resync(&mut self, table: &str) -> Result<(), Fault> {
+        if table != "public.orders" {
+            return Err(Fault::new(ErrorClass::NotFound, format!("no table {table}")));
+        }
+        self.resynced.lock().unwrap().push(table.to_owned());
+        Ok(())
+    }
+
     fn head(&self) -> Head {
         self.inner.head()
     }
@@ -136,9 +120,12 @@ pub(crate) struct World {
     limits: BatchLimits,
     until: Until,
     faulty: bool,
+    never_opens: bool,
+    processors: Vec<Arc<dyn StreamProcessor>>,
     sinks: Vec<(&'static str, MemorySink)>,
     state: Arc<State>,
     confirmed: Arc<Mutex<Option<Position>>>,
+    resynced: Arc<Mutex<Vec<String>>>,
     status: watch::Sender<Status>,
 }
 
@@ -154,15 +141,23 @@ impl World {
             limits: BatchLimits { events_max: 500, ..BatchLimits::default() },
             until: Until::CaughtUp,
             faulty: false,
+            never_opens: false,
+            processors: Vec::new(),
             sinks: vec![("exact", exact), ("least", least)],
             state: Arc::default(),
             confirmed: Arc::default(),
+            resynced: Arc::default(),
             status: watch::channel(Status::default()).0,
         }
     }
 
     pub(crate) fn rows(mut self, rows: u64) -> Self {
         self.rows = rows;
+        self
+    }
+
+    pub(crate) fn processor(mut self, processor: Arc<dyn StreamProcessor>) -> Self {
+        self.processors.push(processor);
         self
     }
 
@@ -198,6 +193,26 @@ impl World {
         for (number, (_, sink)) in (1_u64..).zip(&mut self.sinks) {
             *sink = sink.clone().faulty(Dice::from_seed(seed ^ (number << 32)));
         }
+        self
+    }
+
+    /// What the stream keeps, as another process reaches it.
+    pub(crate) fn state(&self) -> &State {
+        &self.state
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        self.status.borrow().clone()
+    }
+
+    /// Tables that the source was asked to read again.
+    pub(crate) fn resynced(&self) -> Vec<String> {
+        self.resynced.lock().unwrap().clone()
+    }
+
+    /// The source is there and never opens.
+    pub(crate) fn never_opens(mut self) -> Self {
+        self.never_opens = true;
         self
     }
 
@@ -249,11 +264,26 @@ impl World {
         self.sink(sink).kept().batch_ends.clone()
     }
 
+    pub(crate) fn letters(&self) -> Vec<flowglass_connect::stream::DeadLetter> {
+        self.state.letters()
+    }
+
+    /// The ledger of the run that ended last.
+    pub(crate) fn ledger(&self) -> Vec<flowglass_model::LedgerEntry> {
+        self.status.borrow().ledger.clone()
+    }
+
+    /// What processors wanted people to know.
+    pub(crate) fn remarks(&self) -> Vec<String> {
+        self.status.borrow().remarks.clone()
+    }
+
     pub(crate) fn read_so_far(&self) -> u64 {
         self.status.borrow().read
     }
 
-    fn expected(&self) -> Vec<(u64, u64)> {
+    /// Commit and row of every change that the source gives.
+    pub(crate) fn expected(&self) -> Vec<(u64, u64)> {
         let place = |row| (row / self.transaction_rows + 1, row % self.transaction_rows);
         (0..self.rows).map(place).collect()
     }
@@ -300,7 +330,13 @@ impl World {
         });
         let inner = flowglass_sources::generator::Connector.build(config, &around).unwrap();
         let dice = self.faulty.then(|| Mutex::new(Dice::from_seed(self.seed ^ 0xdead)));
-        let source = Source { inner, dice, confirmed: Arc::clone(&self.confirmed) };
+        let source = Source {
+            inner,
+            dice,
+            confirmed: Arc::clone(&self.confirmed),
+            never_opens: self.never_opens,
+            resynced: Arc::clone(&self.resynced),
+        };
         let sinks = self
             .sinks
             .iter()
@@ -308,7 +344,7 @@ impl World {
         StreamJob {
             name: "orders".to_owned(),
             source: Arc::new(source),
-            processors: Vec::new(),
+            processors: self.processors.clone(),
             sinks: sinks.collect(),
             limits: self.limits,
             queue_batches_max: 2,

@@ -22,6 +22,7 @@ async fn a_server_that_is_ready_is_found_so() {
         "replication slots",
         "wal senders",
         "clock",
+        "wal_sender_timeout",
         "tables",
         "replica identity of public.t",
         &format!("publication {}", bench.slot),

@@ -24,8 +24,13 @@ const SERVER: &str = "SELECT current_setting('server_version'), \
     pg_is_in_recovery(), current_setting('max_slot_wal_keep_size'), \
     extract(epoch FROM clock_timestamp())::float8, \
     (SELECT bool_and(has_function_privilege(oid, 'EXECUTE')) FROM pg_proc \
-      WHERE proname = 'pg_logical_emit_message') \
+      WHERE proname = 'pg_logical_emit_message'), \
+    (SELECT setting::int8 FROM pg_settings WHERE name = 'wal_sender_timeout'), \
+    has_database_privilege(current_database(), 'CREATE') \
     FROM pg_roles r WHERE r.rolname = current_user";
+
+/// A server that waits for less takes a short pause of the network for the end of the stream.
+const SENDER_TIMEOUT_MILLIS_MIN: i64 = 10_000;
 
 const SLOT: &str = "SELECT plugin::text, database::text, active_pid, wal_status, \
     pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() \
@@ -73,7 +78,7 @@ pub(super) async fn examine(plan: &Plan, clock: &dyn Clock) -> Result<Vec<Precon
             let names: Vec<String> = tables.iter().map(|table| table.name.to_string()).collect();
             findings.push(Finding::new("tables", true, names.join(", ")));
             let found = publication(&side, &plan.publication).await?;
-            findings.push(published(plan, found.as_ref(), &tables));
+            findings.push(published(plan, (found.as_ref(), row.get(14)), &tables));
             findings.extend(tables.iter().flat_map(|table| of_table(plan, table)));
         }
         Err(fault) if fault.class() == ErrorClass::NotFound => {
@@ -83,6 +88,7 @@ pub(super) async fn examine(plan: &Plan, clock: &dyn Clock) -> Result<Vec<Precon
     }
     findings.push(of_slot(plan, slot.first()));
     findings.push(keep_size(row.get(10)));
+    findings.push(sender_timeout(row.get(13)));
     Ok(findings.into_iter().map(|finding| finding.0).collect())
 }
 
@@ -153,7 +159,7 @@ fn heartbeat(plan: &Plan, row: &Row) -> Finding {
 
 fn published(
     plan: &Plan,
-    found: Option<&super::publication::Publication>,
+    (found, may_create): (Option<&super::publication::Publication>, bool),
     tables: &[Table],
 ) -> Finding {
     let name = format!("publication {}", plan.publication);
@@ -168,9 +174,18 @@ fn published(
         None => Finding::new(name, true, "carries every table"),
         Some(sql) => {
             let ours = tables.iter().filter(|it| !it.published).all(|it| it.owned);
-            let what = if found.is_some() { "tables are missing" } else { "not made yet" };
-            let who = if ours { "the stream adds them" } else { "the role does not own them all" };
-            Finding::new(name, ours, format!("{what}; {who}")).remedy(format!("{sql};"))
+            let (what, lawful) = match found {
+                Some(_) => ("tables are missing", true),
+                None => ("not made yet", may_create),
+            };
+            let who = match (ours, lawful) {
+                (true, true) if found.is_some() => "the stream adds them",
+                (true, true) => "the stream makes it",
+                (true, false) => "the role may not create anything in this database",
+                (false, _) => "the role does not own all of its tables",
+            };
+            let finding = Finding::new(name, ours && lawful, format!("{what}; {who}"));
+            finding.remedy(format!("{sql}; -- as the tables' owner, with CREATE on the database"))
         }
     }
 }
@@ -239,4 +254,14 @@ fn keep_size(setting: &str) -> Finding {
     Finding::new("max_slot_wal_keep_size", !unbounded, found)
         .optional()
         .remedy("ALTER SYSTEM SET max_slot_wal_keep_size = '50GB'; SELECT pg_reload_conf();")
+}
+
+fn sender_timeout(millis: i64) -> Finding {
+    let found = match millis {
+        0 => "none: a stream whose network was cut holds its slot until TCP gives up".to_owned(),
+        millis => format!("{} s", millis / 1000),
+    };
+    Finding::new("wal_sender_timeout", millis >= SENDER_TIMEOUT_MILLIS_MIN, found)
+        .optional()
+        .remedy("ALTER SYSTEM SET wal_sender_timeout = '60s'; SELECT pg_reload_conf();")
 }

@@ -1,0 +1,114 @@
+//! The beginning of a stream: where each sink stands, and opening the source there. Nothing here is
+//! waited for that cannot be broken off, so that a request to stop is heard at once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use flowglass_connect::Fault;
+use flowglass_connect::stream::Position;
+use flowglass_model::Policy;
+
+use super::{Coordinator, lanes_gone};
+use crate::stream::begin::begin;
+use crate::stream::lane::Report;
+use crate::stream::policy::CommitPolicy;
+
+/// The first wait before a source is opened again; doubled each time.
+const BACKOFF: Duration = Duration::from_millis(200);
+
+/// The longest wait.
+const BACKOFF_MAX: Duration = Duration::from_secs(30);
+
+impl Coordinator<'_> {
+    /// The least position of all sinks; `None` when somebody asked to stop before all had said
+    /// theirs.
+    pub(super) async fn where_to_begin(&mut self) -> Result<Option<Position>, Fault> {
+        let kept = self.job.state.checkpoints(&self.job.name).await?;
+        let stop = self.stop;
+        let mut asked = std::pin::pin!(stop.asked());
+        let mut said: Vec<Option<Option<Position>>> = self.seats.iter().map(|_| None).collect();
+        while said.iter().any(Option::is_none) {
+            let (lane, report) = tokio::select! {
+                report = self.reports.recv() => report.ok_or_else(lanes_gone)?,
+                _ = &mut asked => return Ok(None),
+                _ = self.ticker.tick() => {
+                    self.take_requests().await?;
+                    self.tell_status();
+                    if self.control.is_leaving() {
+                        return Ok(None);
+                    }
+                    continue;
+                }
+            };
+            match report {
+                Report::Opened(position) => {
+                    if let Some(slot) = said.get_mut(lane) {
+                        *slot = Some(position);
+                    }
+                }
+                report => self.heard(Some((lane, report)))?,
+            }
+        }
+        let sinks: Vec<_> = self.seats.iter().map(|it| (it.id.as_str(), it.guarantee)).collect();
+        let said: Vec<_> = said.into_iter().flatten().collect();
+        let starts = begin(&sinks, &said, &kept)?;
+        for (seat, start) in self.seats.iter_mut().zip(starts) {
+            seat.saved = kept.iter().find(|it| it.sink == seat.id).map(|it| it.position.clone());
+            seat.position = Some(start);
+        }
+        self.keep_positions().await?;
+        Ok(CommitPolicy::forgettable(&self.positions()))
+    }
+
+    /// Opens the source, again and again while it may help. There is no reader afterwards when
+    /// somebody asked to stop meanwhile.
+    ///
+    /// # Errors
+    /// What keeps it from being opened, and what ended a sink meanwhile.
+    pub(super) async fn open_source(&mut self, from: Option<Position>) -> Result<(), Fault> {
+        let mut attempt = 0_u32;
+        loop {
+            let job = self.job;
+            let opened = job.source.open(from.clone(), Arc::clone(&job.clock));
+            let Some(opened) = self.unless_asked_to_stop(opened).await? else { return Ok(()) };
+            let fault = match opened {
+                Ok(reader) => {
+                    self.reader = Some(reader);
+                    return Ok(());
+                }
+                Err(fault) if fault.class().policy() == Policy::Retry => fault,
+                Err(fault) => return Err(fault),
+            };
+            attempt += 1;
+            let wait = BACKOFF.saturating_mul(1 << attempt.min(16)).min(BACKOFF_MAX);
+            self.watcher.source_trouble(&fault);
+            let wait = tokio::time::sleep(wait.mul_f64(0.5 + fastrand::f64() / 2.0));
+            if self.unless_asked_to_stop(wait).await?.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits for `work`, and goes on listening to the sinks and to requests meanwhile. `None` when
+    /// somebody asked to stop: then the work is dropped.
+    async fn unless_asked_to_stop<T>(
+        &mut self,
+        work: impl Future<Output = T>,
+    ) -> Result<Option<T>, Fault> {
+        let stop = self.stop;
+        let mut asked = std::pin::pin!(stop.asked());
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                _ = &mut asked => return Ok(None),
+                report = self.reports.recv() => self.heard(report)?,
+                done = &mut work => return Ok(Some(done)),
+                _ = self.ticker.tick() => self.tick().await?,
+            }
+            if self.control.is_leaving() {
+                return Ok(None);
+            }
+        }
+    }
+}
