@@ -14,7 +14,9 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use commands::{exec, generate, observability, run, runs, schema, validate};
+use commands::{
+    control, dlq, doctor, exec, generate, observability, run, runs, schema, validate,
+};
 use exit::Exit;
 
 #[global_allocator]
@@ -36,6 +38,12 @@ enum Command {
     Run(run::RunArgs),
     Validate(validate::ValidateArgs),
     Plan(validate::PlanArgs),
+    Doctor(doctor::DoctorArgs),
+    Pause(control::PauseArgs),
+    Resume(control::ResumeArgs),
+    Stop(control::StopArgs),
+    Resync(control::ResyncArgs),
+    Dlq(dlq::DlqArgs),
     Exec(exec::ExecArgs),
     Runs(runs::RunsArgs),
     Observability(observability::ObservabilityArgs),
@@ -73,6 +81,12 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Run(args) => on_runtime(run::run(args))?,
         Command::Validate(args) => validate::validate(&args)?,
         Command::Plan(args) => validate::plan(&args)?,
+        Command::Doctor(args) => on_runtime(doctor::run(&args))?,
+        Command::Pause(args) => on_runtime(control::pause(&args))?,
+        Command::Resume(args) => on_runtime(control::resume(&args))?,
+        Command::Stop(args) => on_runtime(control::stop(&args))?,
+        Command::Resync(args) => on_runtime(control::resync(&args))?,
+        Command::Dlq(args) => on_runtime(dlq::run(args))?,
         Command::Exec(args) => return on_runtime(exec::run(args)),
         Command::Runs(args) => on_runtime(runs::run(args))?,
         Command::Observability(args) => observability::run(args, &runs::stored_report)?,

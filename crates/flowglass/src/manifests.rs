@@ -29,7 +29,8 @@ pub(crate) struct ManifestArgs {
     pub(crate) params: Vec<(String, String)>,
 }
 
-fn parse_param(text: &str) -> Result<(String, String), String> {
+/// Reads `NAME=VALUE`.
+pub(crate) fn parse_param(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("write it as NAME=VALUE")?;
     Ok((name.trim().to_owned(), value.to_owned()))
 }

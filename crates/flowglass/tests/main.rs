@@ -3,7 +3,9 @@
 #![expect(clippy::indexing_slicing, reason = "a test that asks for what is not there fails")]
 
 mod bad_data;
+mod control;
 mod crash;
+mod dlq;
 mod evidence;
 mod full_disk;
 mod fuzzing;

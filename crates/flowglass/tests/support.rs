@@ -2,9 +2,12 @@
 //! ours of what it wrote.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
 
-use flowglass_testkit::{Flowglass, Scratch, sqlite3};
+use flowglass_testkit::{Flowglass, Scratch, sqlite3, wait_for};
+
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The binary in this folder, with its store in `.flowglass` there.
 pub(crate) fn flowglass(scratch: &Scratch, args: &[&str]) -> Flowglass {
@@ -46,4 +49,57 @@ pub(crate) fn histories(scratch: &Scratch) -> Vec<Vec<serde_json::Value>> {
         flowglass(scratch, &["runs", "events", run, "--format", "ndjson"]).run().ok().ndjson()
     };
     runs.iter().map(events).collect()
+}
+
+/// A stream that runs in the background. It is killed when it is dropped.
+pub(crate) struct Stream {
+    child: Option<Child>,
+}
+
+impl Stream {
+    /// Starts it with these variables.
+    pub(crate) fn start(scratch: &Scratch, manifest: &str, variables: &[(&str, &str)]) -> Self {
+        let mut flowglass = flowglass(scratch, &["run", manifest]);
+        for (name, value) in variables {
+            flowglass = flowglass.env(name, value);
+        }
+        let mut command = flowglass.command();
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Self { child: Some(command.spawn().expect("the binary starts")) }
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.as_ref().expect("it was not ended").id()
+    }
+
+    /// Waits until the stream has so many open dead letters.
+    pub(crate) fn wait_for_letters(&self, scratch: &Scratch, name: &str, count: u64) {
+        wait_for(&format!("{count} dead letters"), PATIENCE, || {
+            let args = ["dlq", "list", name, "--format", "json"];
+            let said = flowglass(scratch, &args).run();
+            (said.code() == Some(0) && said.json()["open"] == count).then_some(())
+        });
+    }
+
+    /// Kills it at once.
+    pub(crate) fn kill(self) {
+        drop(self);
+    }
+
+    /// Waits for its end.
+    pub(crate) fn ended(mut self) -> ExitStatus {
+        let mut child = self.child.take().expect("it was not ended");
+        wait_for("the stream ends", PATIENCE, || child.try_wait().expect("it can be waited for"))
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // One that has ended already cannot be killed, and is as good.
+            child.kill().ok();
+            child.wait().ok();
+        }
+    }
 }

@@ -26,6 +26,7 @@ use crate::manifests::{ManifestArgs, check, complain};
 use crate::registry::registry;
 use crate::signals;
 
+pub(crate) use params::KeptParams;
 pub(crate) use start::{Session, StoreArgs, header, traceparent};
 
 /// How to print.

@@ -50,7 +50,7 @@ fn is_secret(plan: &Plan, name: &str, value: &str) -> bool {
 }
 
 /// The parameters of an earlier run.
-pub(super) struct KeptParams {
+pub(crate) struct KeptParams {
     run: RunId,
     values: BTreeMap<String, String>,
     not_kept: Vec<String>,
@@ -58,7 +58,7 @@ pub(super) struct KeptParams {
 
 impl KeptParams {
     /// Out of the attributes of that run.
-    pub(super) fn of(run: RunId, attributes: &BTreeMap<String, String>) -> Self {
+    pub(crate) fn of(run: RunId, attributes: &BTreeMap<String, String>) -> Self {
         let kept = attributes.iter();
         let kept = kept.filter_map(|(key, value)| Some((key.strip_prefix(KEPT)?, value)));
         Self {
@@ -74,7 +74,7 @@ impl KeptParams {
     ///
     /// # Errors
     /// Names, in words, the secret ones that have to be given again.
-    pub(super) fn give(&self, given: &mut Vec<(String, String)>) -> Result<(), String> {
+    pub(crate) fn give(&self, given: &mut Vec<(String, String)>) -> Result<(), String> {
         let now: BTreeMap<String, String> = given.iter().cloned().collect();
         let missing: Vec<&String> =
             self.not_kept.iter().filter(|it| !now.contains_key(*it)).collect();
