@@ -5,5 +5,7 @@
 
 #[cfg(all(feature = "csv", feature = "jsonl", feature = "parquet"))]
 mod files;
+#[cfg(feature = "tail")]
+mod file_stream;
 #[cfg(feature = "postgres")]
 mod postgres_stream;

@@ -63,8 +63,7 @@ pub trait StreamSource: Send + Sync {
 
     /// A second reader behind `from`, beside one that is open and further on: for a sink that fell
     /// behind and catches up by itself. Neither reader hears of the other; what this one confirms
-    /// lets the source forget nothing that the other needs. It ends with its connection, and is
-    /// opened anew like any other.
+    /// lets the source forget nothing that the other needs.
     ///
     /// # Errors
     /// `unsupported` where the source cannot; `position_lost` when what comes after `from` was

@@ -292,6 +292,15 @@ fn a_line_that_is_longer_than_a_block_is_passed_over_without_holding_it() {
     assert_eq!(bench.tail.figures.end, bench.position.unwrap().commit);
 }
 
+#[test]
+fn the_seeds_of_the_fuzz_target_are_lines() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/tail");
+    let told = |name: &str| super::fuzzing::lines(&fs::read(folder.join(name)).unwrap());
+    // Three rows with one column more each; two rows, and six lines that are none.
+    assert_eq!(told("rows.jsonl"), (2 + 3 + 4, 0));
+    assert_eq!(told("odd.jsonl"), (1 + 2 + 6 * 3, 6));
+}
+
 /// What is done to the file between two looks.
 #[derive(Debug, Clone)]
 enum Deed {
@@ -318,6 +327,28 @@ fn deeds() -> impl Strategy<Value = Vec<Deed>> {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        super::fuzzing::lines(&bytes);
+    }
+
+    #[test]
+    fn what_is_json_is_told_as_it_was_written(
+        number in any::<i64>(), text in "\\PC{0,20}", flag in any::<bool>()
+    ) {
+        let mut bench = Bench::new(&serde_json::json!({}));
+        let row = serde_json::json!({ "a": number, "b": text, "c": flag, "d": [text, number] });
+        bench.append(&format!("{row}\n"));
+        bench.read();
+        let cells = [
+            number.to_string(),
+            text.clone(),
+            if flag { "t" } else { "f" }.to_owned(),
+            row["d"].to_string(),
+        ];
+        prop_assert_eq!(&bench.rows, &[format!("app 1 [{}]", cells.join(", "))]);
+    }
+
     #[test]
     fn each_line_is_told_once(deeds in deeds()) {
         let mut bench = Bench::new(&serde_json::json!({}));
