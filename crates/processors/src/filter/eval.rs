@@ -98,7 +98,7 @@ pub(super) fn evaluate(condition: &Bound, row: &Image<'_>) -> Truth {
         Bound::In { column, list, null } => {
             let among = row.ask(*column, |text| {
                 // The order of a list is that of its values, so that a long one is soon searched.
-                let first = list.first()?;
+                let Some(first) = list.first() else { return Some(false) };
                 first.order(text)?;
                 let found = list.binary_search_by(|value| {
                     value.order(text).map_or(std::cmp::Ordering::Equal, std::cmp::Ordering::reverse)

@@ -115,6 +115,9 @@ fn digits(text: &str) -> Option<(u64, &str)> {
     Some((number.parse().ok()?, rest))
 }
 
+/// Rows that may begin between two looks at the clocks.
+const ROWS_UNLOOKED_MAX: u32 = 32;
+
 /// Why a script was stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stopped {
@@ -134,20 +137,18 @@ pub(super) struct Watch {
     /// When the batch began, and when the row did: by the processor's time and by the clock's.
     batch: Cell<(Duration, Duration)>,
     row: Cell<(Duration, Duration)>,
+    /// When the clocks were looked at last, and how many rows have begun since.
+    looked: Cell<(Duration, Duration)>,
+    unlooked: Cell<u32>,
     stopped: Cell<Option<Stopped>>,
 }
 
 impl Watch {
     pub(super) fn new(limits: Limits, clock: Arc<dyn Clock>, left: Arc<AtomicBool>) -> Self {
-        let nothing = Cell::new((Duration::ZERO, Duration::ZERO));
-        let watch = Self {
-            limits,
-            clock,
-            left,
-            batch: nothing.clone(),
-            row: nothing,
-            stopped: Cell::new(None),
-        };
+        let nothing = || Cell::new((Duration::ZERO, Duration::ZERO));
+        let (batch, row, looked) = (nothing(), nothing(), nothing());
+        let (unlooked, stopped) = (Cell::new(0), Cell::new(None));
+        let watch = Self { limits, clock, left, batch, row, looked, unlooked, stopped };
         watch.begin();
         watch
     }
@@ -155,14 +156,17 @@ impl Watch {
     /// A batch begins, or what is left of it after a script that had to be stopped.
     pub(super) fn begin(&self) {
         self.stopped.set(None);
-        self.batch.set(self.now());
-        self.row.set(self.batch.get());
+        let now = self.look();
+        self.batch.set(now);
+        self.row.set(now);
     }
 
-    /// A row begins. Its share is only asked for when a script has to be stopped, so that the clocks
-    /// are not read for each row: the time is that of the last look.
+    /// A row begins. To read the clocks costs as much as a small row: the time of the last look will do,
+    /// which is never long ago, since a running script is looked at all the time.
     pub(super) fn row_begins(&self) {
-        self.row.set(self.now());
+        let rows = self.unlooked.get() + 1;
+        self.unlooked.set(rows);
+        self.row.set(if rows < ROWS_UNLOOKED_MAX { self.looked.get() } else { self.look() });
     }
 
     /// Whether a script has to be stopped; the runtime asks this all the time.
@@ -201,16 +205,19 @@ impl Watch {
     }
 
     fn since(&self, (cpu, time): (Duration, Duration)) -> (Duration, Duration) {
-        let now = self.now();
+        let now = self.look();
         (now.0.saturating_sub(cpu), now.1.saturating_sub(time))
     }
 
-    fn now(&self) -> (Duration, Duration) {
+    fn look(&self) -> (Duration, Duration) {
         // What the kernel counted for this thread: no wall clock, and no business of a simulation.
         let cpu = clock_gettime(ClockId::ThreadCPUTime);
         let seconds = u64::try_from(cpu.tv_sec).unwrap_or_default();
         let nanos = u32::try_from(cpu.tv_nsec).unwrap_or_default();
-        (Duration::new(seconds, nanos), self.clock.monotonic())
+        let now = (Duration::new(seconds, nanos), self.clock.monotonic());
+        self.looked.set(now);
+        self.unlooked.set(0);
+        now
     }
 }
 

@@ -277,10 +277,21 @@ fn read_back<'js>(
 ) -> Result<Returned, Trouble> {
     variants.tidy();
     let relation = given.change.relation();
+    // Its own properties, so that a column may have the name of one that every object inherits.
+    let properties =
+        row.props::<String, Value<'js>>().collect::<Result<Vec<_>, rquickjs::Error>>()?;
+    let property = |index: usize, name: &str| {
+        let named = |it: &&(String, Value<'js>)| it.0 == name;
+        // A script that adds and removes nothing leaves them in the order of the columns.
+        properties.get(index).filter(named).or_else(|| properties.iter().find(named))
+    };
     let mut returned = Returned { codes: Vec::new(), cells: Vec::new() };
     for (index, column) in relation.columns.iter().enumerate() {
         let name = column.name.as_str();
-        let said = values::from_script(ctx, &row.get::<_, Value<'_>>(name)?);
+        let said = match property(index, name) {
+            Some((_, value)) => values::from_script(ctx, value),
+            None => Ok(None),
+        };
         let said = said.map_err(|trouble| of_column(trouble, name))?;
         let content = match (given.known(index), &said) {
             (Known::Hidden(cell), None) => Some(Content::Cell(cell)),
@@ -321,14 +332,10 @@ fn read_back<'js>(
             None => {}
         }
     }
-    for property in row.props::<String, Value<'_>>() {
-        let (name, value) = property?;
-        if relation.column(&name).is_some() {
-            continue;
-        }
-        let said = values::from_script(ctx, &value);
-        if let Some(said) = said.map_err(|trouble| of_column(trouble, &name))? {
-            returned.push_new(&name, said, variants);
+    for (name, value) in properties.iter().filter(|(name, _)| relation.column(name).is_none()) {
+        let said = values::from_script(ctx, value);
+        if let Some(said) = said.map_err(|trouble| of_column(trouble, name))? {
+            returned.push_new(name, said, variants);
         }
     }
     Ok(returned)
