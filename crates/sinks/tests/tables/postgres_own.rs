@@ -1,13 +1,15 @@
 //! What is a Postgres sink's alone: exact types, tables that are there already, and the order in
 //! which rows are written where the order matters.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use flowglass_connect::Fault;
 use flowglass_connect::stream::{Kind, Op, Relation, StreamSink, StreamSinkConnector};
 use flowglass_model::ErrorClass;
 use flowglass_sinks::postgres::StreamConnector;
-use flowglass_testkit::{Database, Postgres};
+use flowglass_testkit::row_sinks::RowFeed;
+use flowglass_testkit::{Database, Postgres, Settings};
 use serde_json::{Value, json};
 
 use super::{Change, around, batch, deliver, refusals, relation};
@@ -274,6 +276,53 @@ async fn a_truncate_can_be_left_out() {
     assert_eq!(database.lines("SELECT id FROM copy.t ORDER BY id").await, ["1", "2"]);
     deliver(&sink(&database, json!({})), batch(1, &changes)).await.unwrap();
     assert_eq!(database.lines("SELECT id FROM copy.t ORDER BY id").await, ["2"]);
+}
+
+/// A server that is killed, as by a power cut, comes back with what it had acknowledged, and the
+/// stream goes on from there.
+#[tokio::test]
+async fn a_server_that_is_killed_has_what_it_acknowledged() {
+    let durable = [("fsync", "on"), ("synchronous_commit", "on"), ("full_page_writes", "on")];
+    let settings = durable.iter().fold(Settings::default(), |it, (key, on)| it.set(key, on));
+    let mut server = Postgres::start(settings);
+    let database = server.database().await;
+    let sink = sink(&database, json!({ "without_key": "append" }));
+    let feed = RowFeed::new(30, 17);
+    let mut done = 0_u64;
+    for killed_at in [Some(6), Some(13), Some(21), None] {
+        let mut writer = sink.open().await.unwrap();
+        let kept = writer.committed().await.unwrap();
+        let stands = (done..=done + 1).find(|count| {
+            let last = count.checked_sub(1).map(|last| feed.batch(last).batch.position());
+            last == kept.as_ref()
+        });
+        // The batch that nobody acknowledged is there whole, or not at all.
+        let first = stands.unwrap_or_else(|| panic!("{done} were acknowledged, kept is {kept:?}"));
+        done = first;
+        for number in first..killed_at.unwrap_or(30) {
+            writer.send(feed.delivery(number, number - first + 1)).await.unwrap();
+            assert!(writer.acknowledged().await.unwrap().refused.is_empty());
+            done = number + 1;
+        }
+        if killed_at.is_some() {
+            writer.send(feed.delivery(done, done - first + 1)).await.unwrap();
+            server.kill();
+            if let Err(fault) = writer.acknowledged().await {
+                assert!(fault.class().retryable(), "{}: {}", fault.class(), fault.chain());
+            }
+            server.restart();
+        }
+    }
+    let accounts = database.lines("SELECT id, name, amount, note FROM copy.accounts").await;
+    let log = database.lines("SELECT batch, word FROM copy.log").await;
+    let expected = feed.contents(30);
+    assert_eq!((accounts.len(), log.len()), (expected.accounts.len(), expected.log.len()));
+    let words: HashSet<String> = log.into_iter().collect();
+    let as_line = |row: &Vec<Option<String>>| {
+        row.iter().map(|cell| cell.as_deref().unwrap_or("\\N")).collect::<Vec<_>>().join("|")
+    };
+    assert!(expected.log.iter().all(|row| words.contains(&as_line(row))));
+    assert!(expected.accounts.iter().all(|row| accounts.contains(&as_line(row))));
 }
 
 #[tokio::test]
