@@ -122,7 +122,7 @@ impl SavedChange {
                 destination: it.destination,
                 key: it.key,
                 body: it.body,
-                headers: it.headers.iter().map(|(name, at)| (name.to_string(), *at)).collect(),
+                headers: it.headers.clone(),
             }),
         };
         let event = Event {
@@ -270,7 +270,7 @@ fn ready_of(shape: &ReadyShape) -> Arc<Ready> {
         destination: shape.destination,
         key: shape.key,
         body: shape.body,
-        headers: shape.headers.iter().map(|(name, at)| (name.as_str().into(), *at)).collect(),
+        headers: shape.headers.clone(),
     })
 }
 
