@@ -191,6 +191,8 @@ async fn measure(rows: u64) {
             now - written,
             first - written,
         ));
+        let end = stream.reach(commit).await;
+        stream.reader.confirm(&end);
         stream.reader.close().await;
         assert_eq!(std::fs::read_dir(spill.path()).unwrap().count(), 0);
     }
