@@ -4,7 +4,9 @@
 
 use std::time::Duration;
 
-use flowglass_testkit::{Database, Postgres, Redact, Said, Scratch, Settings, wait_for};
+use flowglass_testkit::{
+    Database, Kafka, Postgres, Redact, Redis, RedisSettings, Said, Scratch, Settings, wait_for,
+};
 use serde_json::Value;
 
 use crate::support::{Stream, flowglass, wait};
@@ -179,4 +181,30 @@ fn the_doctor_finds_nothing_against_a_server_that_is_ready() {
     field.scratch.write("workflow.yaml", none);
     let none = flowglass(&field.scratch, &["doctor", "workflow.yaml"]).run().expect_code(2);
     assert!(none.stderr.contains("no stream"), "{none}");
+}
+
+#[test]
+fn the_doctor_asks_kafka_and_redis() {
+    let brokers = Kafka::shared().brokers();
+    let redis = Redis::start(RedisSettings::default());
+    let manifest = format!(
+        "apiVersion: flowglass/v1\nkind: Stream\nmetadata: {{ name: both }}\nspec:\n  \
+         source: {{ type: generator, config: {{ rows: 1 }} }}\n  sinks:\n    \
+         - {{ type: kafka, config: {{ id: main, brokers: \"{brokers}\", topic: \"both.{{table}}\", \
+         exactly_once: true, positions_topic: both_positions }} }}\n    \
+         - {{ type: redis, config: {{ id: cache, uri: \"{}\", stream: \"{{table}}\" }} }}\n",
+        redis.uri()
+    );
+    let scratch = Scratch::project(&[("stream.yaml", &manifest)]);
+    let said = flowglass(&scratch, &["doctor", "stream.yaml", "--format", "ndjson"]).run().ok();
+    let checks = said.ndjson();
+    let verdict = |name: &str| {
+        let found = checks.iter().find(|it| it["check"] == name);
+        found.unwrap_or_else(|| panic!("nothing is said of {name}: {said}"))["verdict"].clone()
+    };
+    for name in ["kafka_brokers", "kafka_positions_topic", "kafka_transactions", "redis_version"] {
+        assert_eq!(verdict(name), "fine", "{name}: {said}");
+    }
+    assert_ne!(verdict("kafka_topics"), "needs_work");
+    assert_eq!(verdict("redis_persistence"), "optional");
 }
