@@ -1,6 +1,5 @@
 //! Requests to a stream that runs in another process, on a real Postgres; and what `doctor` says of one
 //! that cannot run.
-#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use std::time::Duration;
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use clap::Args;
 use flowglass_connect::stream::StoredLetter;
 use flowglass_connect::{Clock, SystemClock};
+use serde::Serialize;
 
 use super::Format;
 use super::choice::{Choice, StateChoice};
@@ -39,6 +40,15 @@ pub(super) struct ListArgs {
     format: Format,
 }
 
+/// The document of `--format json`.
+#[derive(Serialize)]
+struct ListPage<'a> {
+    #[serde(flatten)]
+    room: &'a Room,
+    letters: Vec<LetterPage<'a>>,
+    next: Option<u64>,
+}
+
 pub(super) fn run(store: &Path, args: &ListArgs) -> anyhow::Result<Exit> {
     let stream = args.target.name()?;
     let reader = open_reader(store)?;
@@ -64,10 +74,8 @@ fn print(
     let pages = letters.iter().map(|it| LetterPage::of(it, false));
     match format {
         Format::Json => {
-            let mut document = serde_json::to_value(room)?;
-            document["letters"] = serde_json::to_value(pages.collect::<Vec<_>>())?;
-            document["next"] = next.into();
-            return console::out(&format!("{document:#}\n"));
+            let page = ListPage { room, letters: pages.collect(), next };
+            return console::out(&format!("{:#}\n", serde_json::to_value(page)?));
         }
         Format::Ndjson => {
             let lines = pages.map(|it| Ok(serde_json::to_string(&it)? + "\n"));
