@@ -7,7 +7,9 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use flowglass_testkit::{Postgres, Redact, Said, Scratch, wait_for};
+use flowglass_testkit::{
+    Postgres, Redact, Redis, RedisSettings, Said, Scratch, Settings, wait_for,
+};
 use serde_json::Value;
 
 use crate::support::{flowglass, histories, sqlite, wait};
@@ -124,6 +126,54 @@ fn the_postgres_example_runs_as_it_is_and_moves_only_what_changed() {
     assert_eq!(wait(database.lines(differ)), ["0"]);
     let rows = sqlite(&scratch.path("out/revenue.db"), "SELECT count(*) FROM revenue");
     assert_eq!(rows, ["200"]);
+}
+
+#[test]
+fn the_made_up_stream_runs_as_it_is_and_only_once() {
+    let scratch = example("streams");
+    let run = || {
+        let args = ["run", "made-up.yaml", "--until", "caught-up", "--format", "json"];
+        flowglass(&scratch, &args).run().ok().json()
+    };
+    let first = run();
+    let counts = &first["nodes"][0]["counts"];
+    let of = |name: &str| counts[name].as_u64().unwrap();
+    assert_eq!(of("extracted"), 10_000);
+    assert!(of("filtered") > 0, "{counts}");
+    assert_eq!(of("inserted") + of("filtered"), 10_000);
+    assert_eq!(first["ledger"]["closed"], true);
+    let lines = || {
+        let files = scratch.files().into_iter().filter(|it| it.contains(".jsonl"));
+        files.map(|it| scratch.read(&it).lines().count() as u64).sum::<u64>()
+    };
+    assert_eq!(lines(), of("inserted"));
+    assert_eq!(run()["nodes"][0]["counts"]["extracted"], 0);
+    assert_eq!(lines(), of("inserted"));
+}
+
+#[test]
+fn the_orders_stream_runs_as_it_is_and_hides_what_it_should() {
+    let scratch = example("streams");
+    let postgres = Postgres::start(Settings::default().logical_replication());
+    let database = wait(postgres.database());
+    let redis = Redis::start(RedisSettings::default());
+    wait(database.execute(&scratch.read("setup.sql")));
+    let run = |args: &[&str]| {
+        let said = flowglass(&scratch, args).env("SHOP_DSN", database.dsn());
+        said.env("REDIS_URI", redis.uri()).run().ok()
+    };
+    drop(run(&["doctor", "orders-cdc.yaml"]));
+    let stream = ["run", "orders-cdc.yaml", "--until", "caught-up"];
+    drop(run(&stream));
+    wait(database.execute("UPDATE shop.orders SET amount = 9.99 WHERE id = 7"));
+    drop(run(&stream));
+    assert_eq!(redis.entries("shop.orders").len(), 1_001);
+    let customers = redis.entries("shop.customers");
+    assert_eq!(customers.len(), 200);
+    for customer in customers {
+        let body = String::from_utf8(customer.body.unwrap()).unwrap();
+        assert!(!body.contains("example.org"), "{body}");
+    }
 }
 
 #[test]
