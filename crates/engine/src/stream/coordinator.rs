@@ -4,6 +4,7 @@
 //! holds is lost when a sink is away: lanes keep their batches, queues fill, reading stops, and the
 //! source keeps the rest.
 
+mod beside;
 mod control;
 mod opening;
 mod processed;
@@ -19,6 +20,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Interval, MissedTickBehavior};
 
 use self::control::Control;
+pub(super) use self::beside::Feed;
+use self::beside::Ways;
 use super::batcher::{Batcher, Trigger};
 use super::job::{Status, StreamJob, Until};
 use super::lane::{self, Handed, Lane, Report, Reports, Settled};
@@ -70,6 +73,8 @@ struct Coordinator<'a> {
     meters: Meters,
     watcher: Watcher,
     control: Control,
+    /// What sinks that fell behind read for themselves.
+    ways: Ways,
     ticker: Interval,
     /// Times the source was opened again by us.
     reopened: u64,
@@ -143,6 +148,7 @@ impl<'a> Coordinator<'a> {
             meters,
             watcher: Watcher::new(job.stalled_after),
             control: Control::default(),
+            ways: beside::ways(job.sinks.len()),
             ticker: ticker(),
             reopened: 0,
             unaccounted: 0,
@@ -189,6 +195,7 @@ impl<'a> Coordinator<'a> {
             tokio::select! {
                 biased;
                 report = self.reports.recv() => self.heard(report)?,
+                Some(brought) = self.ways.1.recv() => self.brought(brought).await?,
                 chunk = next_chunk(&mut self.reader), if reads && !gathered && !self.ended => {
                     let waited = self.now().saturating_sub(waiting_since);
                     self.read(chunk, waited).await?;
@@ -274,9 +281,17 @@ impl<'a> Coordinator<'a> {
         read: &ByTable<Sum>,
     ) -> Result<(), Fault> {
         let since = self.now();
+        let may_fall_behind = self.can_fall_behind(lane);
         let place = loop {
-            let Some(seat) = self.seats.get(lane) else { return Ok(()) };
+            let Some(seat) = self.seats.get_mut(lane) else { return Ok(()) };
             let Some(orders) = seat.orders.clone() else { return Ok(()) };
+            if seat.is_behind() {
+                return Ok(());
+            }
+            if may_fall_behind && orders.capacity() == 0 {
+                seat.feed = Feed::Behind;
+                return Ok(());
+            }
             let stop = self.stop;
             tokio::select! {
                 biased;
@@ -298,16 +313,29 @@ impl<'a> Coordinator<'a> {
         };
         self.meters.blocked(StageOf::Process, self.now().saturating_sub(since));
         // A lane that has ended has said why, or will in a moment.
-        let Ok(place) = place else { return Ok(()) };
-        let Some(seat) = self.seats.get_mut(lane) else { return Ok(()) };
-        let Some(rest) = trim(batch, seat.position.as_ref()) else { return Ok(()) };
+        if let Ok(place) = place {
+            self.place(lane, batch, read, place);
+        }
+        Ok(())
+    }
+
+    /// Puts what a lane does not have of a batch into its queue.
+    fn place(
+        &mut self,
+        lane: usize,
+        batch: &Arc<StreamBatch>,
+        read: &ByTable<Sum>,
+        place: mpsc::OwnedPermit<Handed>,
+    ) {
+        let Some(seat) = self.seats.get_mut(lane) else { return };
+        let Some(rest) = trim(batch, seat.given.as_ref()) else { return };
+        seat.given = Some(batch.position().clone());
         let read = if Arc::ptr_eq(&rest, batch) { read.clone() } else { read_of(&rest) };
         seat.numbered += 1;
         seat.ledger.hand_out(&read);
         self.meters.handed(&read);
         seat.in_flight.push_back((seat.numbered, read));
         place.send(Handed { number: seat.numbered, batch: rest });
-        Ok(())
     }
 
     /// Takes a lane's report.
@@ -323,7 +351,8 @@ impl<'a> Coordinator<'a> {
                 }
                 Ok(())
             }
-            Report::Recovered | Report::Opened(_) => {
+            Report::Opened(said) => self.opened_late(lane, said),
+            Report::Recovered => {
                 if let Some(seat) = self.seats.get_mut(lane) {
                     seat.trouble = None;
                     seat.attempts = 0;
@@ -390,6 +419,7 @@ impl<'a> Coordinator<'a> {
         self.take_requests().await?;
         self.keep_positions().await?;
         self.confirm();
+        self.look_behind();
         self.tell_status();
         Ok(())
     }
@@ -414,12 +444,15 @@ impl<'a> Coordinator<'a> {
 
     /// Whether no sink has anything to do.
     fn hungry(&self) -> bool {
-        self.seats.iter().all(|seat| seat.ended || seat.in_flight.is_empty())
+        self.seats.iter().all(|seat| seat.ended || seat.is_behind() || seat.in_flight.is_empty())
     }
 
     fn is_done(&self) -> bool {
         let idle = self.batcher.waiting_events() == 0
-            && self.seats.iter().all(|it| it.ended || it.in_flight.is_empty());
+            && self
+                .seats
+                .iter()
+                .all(|it| it.ended || (it.in_flight.is_empty() && !it.is_behind()));
         let handed = self.handed.as_ref();
         match &self.job.until {
             _ if self.ended => idle,
@@ -449,6 +482,12 @@ impl<'a> Coordinator<'a> {
 
     async fn drain(&mut self) -> Result<(), Fault> {
         self.finishing = true;
+        for seat in &mut self.seats {
+            // What it lacks comes again at the next start; what it was given is delivered.
+            if seat.is_behind() {
+                seat.feed = Feed::Behind;
+            }
+        }
         while !self.cut_short
             && let Some((batch, trigger)) = self.batcher.drain(self.now())
         {

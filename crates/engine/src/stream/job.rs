@@ -123,6 +123,8 @@ pub struct SinkStatus {
     pub bytes: u64,
     /// Batches handed to it that it has not acknowledged.
     pub in_flight_batches: usize,
+    /// Whether it fell behind and gets what it lacks beside the stream.
+    pub catches_up: bool,
     /// What is wrong with it now.
     pub trouble: Option<String>,
     /// How often in a row it could not be used.

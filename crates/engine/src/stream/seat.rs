@@ -7,6 +7,7 @@ use flowglass_connect::stream::{Checkpoint, Guarantee, Position};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
+use super::coordinator::Feed;
 use super::job::{SinkJob, SinkStatus};
 use super::lane::Handed;
 use super::ledger::{ByTable, SinkLedger, Sum};
@@ -24,6 +25,12 @@ pub(super) struct Seat {
     pub(super) numbered: u64,
     /// Behind what the sink has said it keeps.
     pub(super) position: Option<Position>,
+    /// Behind what was handed over last.
+    pub(super) given: Option<Position>,
+    /// Where its rows come from.
+    pub(super) feed: Feed,
+    /// Whether it has said where it stands.
+    pub(super) opened: bool,
     /// Behind what is kept as its checkpoint.
     pub(super) saved: Option<Position>,
     pub(super) ledger: SinkLedger,
@@ -47,6 +54,9 @@ impl Seat {
             in_flight: VecDeque::new(),
             numbered: 0,
             position: None,
+            given: None,
+            feed: Feed::WithAll,
+            opened: false,
             saved: None,
             delivered: 0,
             bytes: 0,
@@ -75,6 +85,11 @@ impl Seat {
         }
     }
 
+    /// Whether the stream's batches pass it by, since it lacks earlier ones.
+    pub(super) fn is_behind(&self) -> bool {
+        matches!(self.feed, Feed::Behind | Feed::Beside(_))
+    }
+
     /// How it stands, for people.
     pub(super) fn status(&self) -> SinkStatus {
         SinkStatus {
@@ -83,6 +98,7 @@ impl Seat {
             delivered: self.delivered,
             bytes: self.bytes,
             in_flight_batches: self.in_flight.len(),
+            catches_up: self.is_behind(),
             trouble: self.trouble.clone(),
             attempts: self.attempts,
         }

@@ -1,6 +1,7 @@
 //! Streams under faults: a made-up source, sinks in memory that break as the dice fall, and a process
 //! that dies at any instant. Time is paused, so that hours of waiting cost nothing.
 
+mod beside;
 mod control;
 mod processors;
 mod sinks;

@@ -23,10 +23,13 @@ use super::state::State;
 /// The generator, with faults, and with what was confirmed to it.
 struct Source {
     inner: Arc<dyn StreamSource>,
+    /// The same rows, as fast as they can be read: what is in the log already is not waited for.
+    beside: Arc<dyn StreamSource>,
     dice: Option<Mutex<Dice>>,
     confirmed: Arc<Mutex<Option<Position>>>,
     never_opens: bool,
     resynced: Arc<Mutex<Vec<String>>>,
+    read_once: bool,
 }
 
 #[async_trait]
@@ -45,6 +48,28 @@ impl StreamSource for Source {
 
     async fn open(
         &self,
+        from: Option<Position>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Box<dyn StreamReader>, Fault> {
+        self.open_from(&self.inner, from, clock).await
+    }
+
+    async fn open_beside(
+        &self,
+        from: Position,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Box<dyn StreamReader>, Fault> {
+        if self.read_once {
+            return Err(Fault::new(ErrorClass::Unsupported, "one reader at a time"));
+        }
+        self.open_from(&self.beside, Some(from), clock).await
+    }
+}
+
+impl Source {
+    async fn open_from(
+        &self,
+        inner: &Arc<dyn StreamSource>,
         from: Option<Position>,
         clock: Arc<dyn Clock>,
     ) -> Result<Box<dyn StreamReader>, Fault> {
@@ -67,7 +92,7 @@ impl StreamSource for Source {
         if self.never_opens {
             return std::future::pending().await;
         }
-        let inner = self.inner.open(from, clock).await?;
+        let inner = inner.open(from, clock).await?;
         let (confirmed, resynced) = (Arc::clone(&self.confirmed), Arc::clone(&self.resynced));
         Ok(Box::new(Reader { inner, dice, confirmed, resynced }))
     }
@@ -121,6 +146,8 @@ pub(crate) struct World {
     until: Until,
     faulty: bool,
     never_opens: bool,
+    read_once: bool,
+    optional: Vec<&'static str>,
     processors: Vec<Arc<dyn StreamProcessor>>,
     sinks: Vec<(&'static str, MemorySink)>,
     state: Arc<State>,
@@ -142,6 +169,8 @@ impl World {
             until: Until::CaughtUp,
             faulty: false,
             never_opens: false,
+            read_once: false,
+            optional: Vec::new(),
             processors: Vec::new(),
             sinks: vec![("exact", exact), ("least", least)],
             state: Arc::default(),
@@ -213,6 +242,18 @@ impl World {
     /// The source is there and never opens.
     pub(crate) fn never_opens(mut self) -> Self {
         self.never_opens = true;
+        self
+    }
+
+    /// The source takes one reader at a time.
+    pub(crate) fn read_once(mut self) -> Self {
+        self.read_once = true;
+        self
+    }
+
+    /// The stream does not wait for this sink.
+    pub(crate) fn optional(mut self, id: &'static str) -> Self {
+        self.optional.push(id);
         self
     }
 
@@ -324,23 +365,30 @@ impl World {
             scratch_dir: ".".into(),
             clock: Arc::clone(&clock),
         };
-        let config = serde_json::json!({
-            "rows": self.rows, "rate": self.rate, "transaction_rows": self.transaction_rows,
-            "seed": self.seed, "payload_bytes": 20,
-        });
-        let inner = flowglass_sources::generator::Connector.build(config, &around).unwrap();
+        let at_rate = |rate: u64| {
+            let config = serde_json::json!({
+                "rows": self.rows, "rate": rate, "transaction_rows": self.transaction_rows,
+                "seed": self.seed, "payload_bytes": 20,
+            });
+            flowglass_sources::generator::Connector.build(config, &around).unwrap()
+        };
         let dice = self.faulty.then(|| Mutex::new(Dice::from_seed(self.seed ^ 0xdead)));
         let source = Source {
-            inner,
+            inner: at_rate(self.rate),
+            beside: at_rate(0),
             dice,
             confirmed: Arc::clone(&self.confirmed),
             never_opens: self.never_opens,
             resynced: Arc::clone(&self.resynced),
+            read_once: self.read_once,
         };
         let sinks = self
             .sinks
             .iter()
-            .map(|(_, sink)| SinkJob { sink: Arc::new(sink.clone()), required: true });
+            .map(|(id, sink)| SinkJob {
+                sink: Arc::new(sink.clone()),
+                required: !self.optional.contains(id),
+            });
         StreamJob {
             name: "orders".to_owned(),
             source: Arc::new(source),

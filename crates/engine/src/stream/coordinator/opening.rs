@@ -5,16 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowglass_connect::Fault;
-use flowglass_connect::stream::Position;
+use flowglass_connect::stream::{Checkpoint, Guarantee, Position};
 use flowglass_model::Policy;
 
-use super::{Coordinator, lanes_gone};
-use crate::stream::begin::begin;
+use super::{Coordinator, Feed, lanes_gone};
+use crate::stream::begin::{begin, emptied};
 use crate::stream::lane::Report;
 use crate::stream::policy::CommitPolicy;
 
 /// The first wait before a source is opened again; doubled each time.
 const BACKOFF: Duration = Duration::from_millis(200);
+
+/// How long an optional sink is waited for that has been here before.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The longest wait.
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
@@ -27,9 +30,18 @@ impl Coordinator<'_> {
         let stop = self.stop;
         let mut asked = std::pin::pin!(stop.asked());
         let mut said: Vec<Option<Option<Position>>> = self.seats.iter().map(|_| None).collect();
-        while said.iter().any(Option::is_none) {
+        let mut patience = std::pin::pin!(tokio::time::sleep(PATIENCE));
+        let mut patient = true;
+        while said.iter().zip(&self.seats).any(|(said, seat)| {
+            let known = kept.iter().any(|it| it.sink == seat.id);
+            said.is_none() && (patient || seat.required || !known)
+        }) {
             let (lane, report) = tokio::select! {
                 report = self.reports.recv() => report.ok_or_else(lanes_gone)?,
+                () = &mut patience, if patient && self.seats.iter().any(|it| it.required) => {
+                    patient = false;
+                    continue;
+                }
                 _ = &mut asked => return Ok(None),
                 _ = self.ticker.tick() => {
                     self.take_requests().await?;
@@ -42,22 +54,63 @@ impl Coordinator<'_> {
             };
             match report {
                 Report::Opened(position) => {
-                    if let Some(slot) = said.get_mut(lane) {
+                    if let Some((slot, seat)) = said.get_mut(lane).zip(self.seats.get_mut(lane)) {
                         *slot = Some(position);
+                        seat.opened = true;
                     }
                 }
                 report => self.heard(Some((lane, report)))?,
             }
         }
         let sinks: Vec<_> = self.seats.iter().map(|it| (it.id.as_str(), it.guarantee)).collect();
-        let said: Vec<_> = said.into_iter().flatten().collect();
+        // A sink that has not said yet is taken for standing at its checkpoint, which it has passed.
+        let said: Vec<_> = (said.into_iter().zip(&self.seats))
+            .map(|(said, seat)| said.unwrap_or_else(|| kept_of(&kept, &seat.id)))
+            .collect();
         let starts = begin(&sinks, &said, &kept)?;
         for (seat, start) in self.seats.iter_mut().zip(starts) {
-            seat.saved = kept.iter().find(|it| it.sink == seat.id).map(|it| it.position.clone());
+            seat.saved = kept_of(&kept, &seat.id);
+            seat.given = Some(start.clone());
             seat.position = Some(start);
+            if !seat.opened {
+                seat.feed = Feed::Behind;
+            }
         }
         self.keep_positions().await?;
         Ok(CommitPolicy::forgettable(&self.positions()))
+    }
+
+    /// A sink that did not say in time where it stands has done so.
+    ///
+    /// # Errors
+    /// `position_lost` when it no longer has what it acknowledged.
+    pub(super) fn opened_late(
+        &mut self,
+        lane: usize,
+        said: Option<Position>,
+    ) -> Result<(), Fault> {
+        let Some(seat) = self.seats.get_mut(lane) else { return Ok(()) };
+        seat.trouble = None;
+        seat.attempts = 0;
+        seat.opened = true;
+        let lacks = |said: &Option<Position>| match (said, &seat.position) {
+            (Some(said), Some(known)) => !said.reaches(known),
+            (None, Some(known)) => *known != Position::ORIGIN,
+            (_, None) => false,
+        };
+        if seat.guarantee == Guarantee::ExactlyOnce && lacks(&said) {
+            let known = seat.position.clone().unwrap_or(Position::ORIGIN);
+            let fault = emptied(&seat.id, &known);
+            seat.ended = true;
+            seat.orders = None;
+            seat.trouble = Some(fault.chain());
+            return if seat.required { Err(fault) } else { Ok(()) };
+        }
+        if let Some(said) = said {
+            seat.given = Some(said.clone());
+            seat.position = Some(said);
+        }
+        Ok(())
     }
 
     /// Opens the source, again and again while it may help. There is no reader afterwards when
@@ -111,4 +164,8 @@ impl Coordinator<'_> {
             }
         }
     }
+}
+
+fn kept_of(kept: &[Checkpoint], sink: &str) -> Option<Position> {
+    kept.iter().find(|it| it.sink == sink).map(|it| it.position.clone())
 }

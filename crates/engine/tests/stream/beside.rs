@@ -1,0 +1,146 @@
+//! Sinks that the stream does not wait for: they hold nobody up, and get everything all the same.
+
+use std::time::Duration;
+
+use flowglass_connect::stream::Guarantee;
+use flowglass_engine::stream::Until;
+use flowglass_engine::{Stop, StopCause};
+
+use super::world::World;
+
+/// Enough to fill every queue many times.
+const ROWS: u64 = 60_000;
+
+fn slow(seed: u64) -> World {
+    World::new(seed).rows(ROWS).rate(1_000).until(Until::Stopped)
+}
+
+/// Runs for a while with a sink that goes away after ten seconds and comes back when the other one
+/// has everything.
+async fn away_and_back(world: &World, (away, stays): (&'static str, &'static str)) {
+    let stop = Stop::new();
+    let acts = async {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        world.sink(away).away(true);
+        tokio::time::sleep(Duration::from_secs(90)).await;
+        assert_eq!(world.delivered(stays), 60_000, "it was held up");
+        let had = world.delivered(away);
+        assert!(had < 30_000, "{had} rows reached a sink that was away");
+        let status = world.status();
+        let sink = status.sinks.iter().find(|it| it.id == away).unwrap();
+        assert!(sink.catches_up, "{sink:?}");
+        world.sink(away).away(false);
+        tokio::time::sleep(Duration::from_secs(90)).await;
+        stop.ask(StopCause::Cancelled);
+    };
+    let (ended, ()) = tokio::join!(world.run(&stop), acts);
+    ended.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_optional_sink_that_is_away_holds_nobody_up_and_catches_up_by_itself() {
+    for (away, stays) in [("exact", "least"), ("least", "exact")] {
+        let world = slow(21).optional(away);
+        away_and_back(&world, (away, stays)).await;
+        world.assert_whole("exact");
+        world.assert_no_gap("least");
+        assert!(world.status().sinks.iter().all(|it| !it.catches_up));
+        assert_eq!(world.confirmed(), world.position("exact"), "nothing is kept for anybody");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_optional_sink_that_caught_up_goes_on_with_all_others() {
+    let world = World::new(22).rows(200_000).rate(1_000).until(Until::Stopped).optional("exact");
+    let stop = Stop::new();
+    let acts = async {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        world.sink("exact").away(true);
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        world.sink("exact").away(false);
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let sink = world.status().sinks.into_iter().find(|it| it.id == "exact").unwrap();
+        assert!(!sink.catches_up, "{sink:?}");
+        tokio::time::sleep(Duration::from_secs(100)).await;
+        stop.ask(StopCause::Cancelled);
+    };
+    let (ended, ()) = tokio::join!(world.run(&stop), acts);
+    ended.unwrap();
+    world.assert_whole("exact");
+    world.assert_whole("least");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_optional_sink_that_is_away_at_the_start_keeps_nobody_from_beginning() {
+    let world = slow(23).optional("exact");
+    let stop = Stop::new();
+    let stops = async {
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        stop.ask(StopCause::Cancelled);
+    };
+    let (ended, ()) = tokio::join!(world.run(&stop), stops);
+    ended.unwrap();
+    let had = world.delivered("exact");
+    world.sink("exact").away(true);
+    let stop = Stop::new();
+    let acts = async {
+        tokio::time::sleep(Duration::from_secs(90)).await;
+        assert_eq!(world.delivered("least"), 60_000, "it was kept from beginning");
+        assert_eq!(world.delivered("exact"), had);
+        world.sink("exact").away(false);
+        tokio::time::sleep(Duration::from_secs(90)).await;
+        stop.ask(StopCause::Cancelled);
+    };
+    let (ended, ()) = tokio::join!(world.run(&stop), acts);
+    ended.unwrap();
+    world.assert_whole("exact");
+    world.assert_no_gap("least");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_the_source_is_read_once_only_the_stream_goes_back_for_a_sink_and_waits_for_it() {
+    let world = slow(24).optional("exact").read_once();
+    let stop = Stop::new();
+    let acts = async {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        world.sink("exact").away(true);
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        world.sink("exact").away(false);
+        tokio::time::sleep(Duration::from_secs(120)).await;
+        stop.ask(StopCause::Cancelled);
+    };
+    let (ended, ()) = tokio::join!(world.run(&stop), acts);
+    ended.unwrap();
+    world.assert_whole("exact");
+    world.assert_no_gap("least");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_ledger_is_closed_with_an_optional_sink_under_every_seed_of_faults() {
+    for seed in 0..100 {
+        let optional = if seed % 2 == 0 { "exact" } else { "least" };
+        let world = World::new(seed).rows(3_000).transaction_rows(1 + seed % 40).faulty();
+        let world = world.optional(optional);
+        world.crash_and_go_on().await;
+        world.assert_whole("exact");
+        world.assert_no_gap("least");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_of_optional_sinks_alone_waits_for_them() {
+    let world = World::new(25).rows(50_000).until(Until::Stopped).only(Guarantee::ExactlyOnce);
+    let world = world.optional("exact");
+    world.sink("exact").away(true);
+    let stop = Stop::new();
+    let acts = async {
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        assert!(world.read_so_far() < 50_000, "the source was read past every bound");
+        world.sink("exact").away(false);
+        tokio::time::sleep(Duration::from_secs(120)).await;
+        stop.ask(StopCause::Cancelled);
+    };
+    let (ended, ()) = tokio::join!(world.run(&stop), acts);
+    ended.unwrap();
+    world.assert_whole("exact");
+}
