@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use flowglass_connect::Tasks;
 use rdkafka::ClientConfig;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
@@ -66,7 +67,8 @@ const TRANSACTIONS: u64 = 500;
 pub(crate) async fn latency(seconds: u64) -> Result<()> {
     let (client, connection) =
         tokio_postgres::connect(&from_env("FLOWGLASS_BENCH_DSN")?, tokio_postgres::NoTls).await?;
-    let talking = tokio::spawn(connection);
+    let mut tasks = Tasks::new();
+    tasks.spawn("connection", async move { drop(connection.await) });
     let redis = redis::Client::open(from_env("FLOWGLASS_BENCH_REDIS")?)?;
     let all = seconds * TRANSACTIONS * ROWS;
     let reading = std::thread::spawn(move || read(&redis, all));
@@ -84,7 +86,6 @@ pub(crate) async fn latency(seconds: u64) -> Result<()> {
     let Ok(found) = tokio::task::spawn_blocking(move || reading.join()).await? else {
         bail!("the reader broke");
     };
-    talking.abort();
     let mut ways = found?;
     ways.sort_unstable();
     let at = |share: f64| {

@@ -48,7 +48,9 @@ pub(crate) fn streams(bench: &mut Bench) -> Result<()> {
             to(NULL, |_, _| "type: \"null\", config: { id: sink }".to_owned()),
             to(REDIS, |field, _| {
                 let uri = field.redis.uri();
-                format!("type: redis, config: {{ id: sink, uri: \"{uri}\", stream: \"{{table}}\" }}")
+                format!(
+                    "type: redis, config: {{ id: sink, uri: \"{uri}\", stream: \"{{table}}\" }}"
+                )
             }),
             to(KAFKA, |field, round| field.to_kafka(&format!("plain-{round}"), false)),
             to(EXACT, |field, round| field.to_kafka(&format!("exact-{round}"), true)),

@@ -25,7 +25,8 @@ pub(crate) fn command(mut args: Args) -> Result<bool> {
     deps::for_tests()?;
     deps::for_benches()?;
     // In one call, so that what both stand on is built once.
-    let packages = ["build", "--release", "--package", "flowglass", "--package", "flowglass-benches"];
+    let packages =
+        ["build", "--release", "--package", "flowglass", "--package", "flowglass-benches"];
     if !shell::show(&mut shell::cargo(&packages))? {
         return Ok(false);
     }

@@ -14,9 +14,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use commands::{
-    control, dlq, doctor, exec, generate, observability, run, runs, schema, validate,
-};
+use commands::{control, dlq, doctor, exec, generate, observability, run, runs, schema, validate};
 use exit::Exit;
 
 #[global_allocator]

@@ -113,7 +113,11 @@ pub(crate) fn bytes(value: f64) -> String {
         unit += 1;
     }
     let name = UNITS.get(unit).copied().unwrap_or_default();
-    if unit == 0 || value >= 99.95 { format!("{value:.0} {name}") } else { format!("{value:.1} {name}") }
+    if unit == 0 || value >= 99.95 {
+        format!("{value:.0} {name}")
+    } else {
+        format!("{value:.1} {name}")
+    }
 }
 
 /// Rows that came into targets; nothing when nobody counted.

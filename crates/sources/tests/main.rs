@@ -3,9 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-#[cfg(all(feature = "csv", feature = "jsonl", feature = "parquet"))]
-mod files;
 #[cfg(feature = "tail")]
 mod file_stream;
+#[cfg(all(feature = "csv", feature = "jsonl", feature = "parquet"))]
+mod files;
 #[cfg(feature = "postgres")]
 mod postgres_stream;

@@ -40,9 +40,7 @@ mod state;
 pub use batch::{RefusedRow, Slice, StreamBatch};
 pub use change::{Change, ChangeRef, Identity, Op, Transaction};
 pub use chunk::{CellStart, Chunk, ChunkBuilder, Mark, NewChange};
-pub use control::{
-    Answer, AnswerState, Asked, Begin, Begun, Desired, Hold, StreamRequest, Verb,
-};
+pub use control::{Answer, AnswerState, Asked, Begin, Begun, Desired, Hold, StreamRequest, Verb};
 pub use datum::{Cell, Datum, RowRef};
 pub use letter::{DeadLetter, LetterFigures, LetterFilter, LetterState, StoredLetter};
 pub use message::{Message, Messages, Span};

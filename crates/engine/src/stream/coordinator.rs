@@ -19,9 +19,9 @@ use flowglass_model::{ErrorClass, Policy};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Interval, MissedTickBehavior};
 
-use self::control::Control;
 pub(super) use self::beside::Feed;
 use self::beside::Ways;
+use self::control::Control;
 use super::batcher::{Batcher, Trigger};
 use super::job::{Status, StreamJob, Until};
 use super::lane::{self, Handed, Lane, Report, Reports, Settled};
@@ -449,10 +449,7 @@ impl<'a> Coordinator<'a> {
 
     fn is_done(&self) -> bool {
         let idle = self.batcher.waiting_events() == 0
-            && self
-                .seats
-                .iter()
-                .all(|it| it.ended || (it.in_flight.is_empty() && !it.is_behind()));
+            && self.seats.iter().all(|it| it.ended || (it.in_flight.is_empty() && !it.is_behind()));
         let handed = self.handed.as_ref();
         match &self.job.until {
             _ if self.ended => idle,

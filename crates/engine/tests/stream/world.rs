@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use flowglass_catalog::Registry;
 use flowglass_connect::stream::{
-    Chunk, DeadLetterLimits, Guarantee, Head, Position, Precondition, StreamProcessor, StreamReader,
-    StreamSource, StreamSourceConnector, StreamState,
+    Chunk, DeadLetterLimits, Guarantee, Head, Position, Precondition, StreamProcessor,
+    StreamReader, StreamSource, StreamSourceConnector, StreamState,
 };
 use flowglass_connect::{Clock, Fault, Surroundings};
 use flowglass_engine::Stop;
@@ -382,13 +382,10 @@ impl World {
             resynced: Arc::clone(&self.resynced),
             read_once: self.read_once,
         };
-        let sinks = self
-            .sinks
-            .iter()
-            .map(|(id, sink)| SinkJob {
-                sink: Arc::new(sink.clone()),
-                required: !self.optional.contains(id),
-            });
+        let sinks = self.sinks.iter().map(|(id, sink)| SinkJob {
+            sink: Arc::new(sink.clone()),
+            required: !self.optional.contains(id),
+        });
         StreamJob {
             name: "orders".to_owned(),
             source: Arc::new(source),

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use flowglass_testkit::{Dice, Fate, Kafka, Postgres, Proxy, Redis, Scratch, Settings, Victim};
 use flowglass_testkit::{Database, RedisSettings};
+use flowglass_testkit::{Dice, Fate, Kafka, Postgres, Proxy, Redis, Scratch, Settings, Victim};
 
 use super::change::{Histories, by_key, of_decoded, of_message, same};
 use super::writer::TABLES;
@@ -56,9 +56,11 @@ impl Field {
         field.scratch.write("stream.yaml", field.manifest());
         // The stream's own slot first, then the one that tells what was committed: nobody writes yet.
         drop(field.caught_up());
-        wait(field.database.execute(
-            "SELECT pg_create_logical_replication_slot('committed', 'test_decoding')",
-        ));
+        wait(
+            field
+                .database
+                .execute("SELECT pg_create_logical_replication_slot('committed', 'test_decoding')"),
+        );
         field
     }
 

@@ -33,7 +33,8 @@ impl Writer {
     pub(super) fn start(dsn: &str, seed: u64) -> Self {
         let (over, committed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let thread = std::thread::spawn({
-            let (dsn, over, committed) = (dsn.to_owned(), Arc::clone(&over), Arc::clone(&committed));
+            let (dsn, over, committed) =
+                (dsn.to_owned(), Arc::clone(&over), Arc::clone(&committed));
             move || {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
                 runtime.unwrap().block_on(write(&dsn, Dice::from_seed(seed), (&over, &committed)));
@@ -71,15 +72,20 @@ async fn write(dsn: &str, mut dice: Dice, (over, committed): (&AtomicBool, &Atom
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
             continue;
         };
-        let talking = tokio::spawn(connection);
-        while !over.load(Ordering::Relaxed) {
-            let transaction = work.transaction(&mut dice);
-            match client.batch_execute(&transaction).await {
-                Ok(()) => committed.fetch_add(1, Ordering::Relaxed),
-                Err(_gone) => break,
-            };
+        let working = async {
+            while !over.load(Ordering::Relaxed) {
+                let transaction = work.transaction(&mut dice);
+                match client.batch_execute(&transaction).await {
+                    Ok(()) => committed.fetch_add(1, Ordering::Relaxed),
+                    Err(_gone) => break,
+                };
+            }
+        };
+        // The connection is driven as long as somebody works with it.
+        tokio::select! {
+            _gone = connection => {}
+            () = working => {}
         }
-        talking.abort();
     }
 }
 
@@ -119,7 +125,9 @@ impl Work {
                     "INSERT INTO {name} SELECT i, {write}, {body} FROM generate_series({first}, {last}) i;"
                 )
             }
-            10..=14 => format!("UPDATE {name} SET n = {write} WHERE id BETWEEN {some} AND {some} + 5;"),
+            10..=14 => {
+                format!("UPDATE {name} SET n = {write} WHERE id BETWEEN {some} AND {some} + 5;")
+            }
             15 => format!("UPDATE {name} SET n = {write}, body = {LONG} WHERE id = {some};"),
             16 | 17 => {
                 let id = self.next_id;

@@ -84,11 +84,7 @@ impl Coordinator<'_> {
     ///
     /// # Errors
     /// `position_lost` when it no longer has what it acknowledged.
-    pub(super) fn opened_late(
-        &mut self,
-        lane: usize,
-        said: Option<Position>,
-    ) -> Result<(), Fault> {
+    pub(super) fn opened_late(&mut self, lane: usize, said: Option<Position>) -> Result<(), Fault> {
         let Some(seat) = self.seats.get_mut(lane) else { return Ok(()) };
         seat.trouble = None;
         seat.attempts = 0;
