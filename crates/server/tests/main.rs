@@ -1,4 +1,5 @@
 //! The pages of a running Flowglass, asked for over a socket.
+#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use flowglass_catalog::{Prefix, Registry};
 use flowglass_server::MetricsServer;
@@ -26,26 +27,29 @@ async fn a_scraper_reads_what_is_counted_in_the_format_that_it_asks_for() {
     let server = MetricsServer::bind("127.0.0.1:0", registry, Prefix::default()).await.unwrap();
     let address = server.address();
     let (stop, over) = oneshot::channel::<()>();
-    let serving = tokio::spawn(server.serve(async move { over.await.unwrap_or_default() }));
+    let serving = server.serve(async move { over.await.unwrap_or_default() });
+    let asking = async {
+        let (head, body) = ask(address, "/metrics", "text/plain").await;
+        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+        assert!(head.contains("content-type: text/plain; version=0.0.4; charset=utf-8"), "{head}");
+        assert!(body.lines().any(|it| it == "flowglass_panics_total 1"), "{body}");
+        let resident =
+            body.lines().find_map(|it| it.strip_prefix("process_resident_memory_bytes "));
+        assert!(resident.unwrap().parse::<f64>().unwrap() > 1e6, "{body}");
 
-    let (head, body) = ask(address, "/metrics", "text/plain").await;
-    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
-    assert!(head.contains("content-type: text/plain; version=0.0.4; charset=utf-8"), "{head}");
-    assert!(body.lines().any(|it| it == "flowglass_panics_total 1"), "{body}");
-    let resident = body.lines().find_map(|it| it.strip_prefix("process_resident_memory_bytes "));
-    assert!(resident.unwrap().parse::<f64>().unwrap() > 1e6, "{body}");
+        let open = ask(address, "/metrics", "application/openmetrics-text;version=1.0.0").await;
+        assert!(open.0.contains("application/openmetrics-text; version=1.0.0"), "{}", open.0);
+        assert!(open.1.ends_with("# EOF\n"), "{}", open.1);
 
-    let open = ask(address, "/metrics", "application/openmetrics-text;version=1.0.0").await;
-    assert!(open.0.contains("application/openmetrics-text; version=1.0.0"), "{}", open.0);
-    assert!(open.1.ends_with("# EOF\n"), "{}", open.1);
+        assert_eq!(ask(address, "/health", "*/*").await.1, "ok\n");
+        let (head, body) = ask(address, "/elsewhere", "*/*").await;
+        assert!(head.starts_with("HTTP/1.1 404"), "{head}");
+        assert!(body.contains("/metrics"), "{body}");
 
-    assert_eq!(ask(address, "/health", "*/*").await.1, "ok\n");
-    let (head, body) = ask(address, "/elsewhere", "*/*").await;
-    assert!(head.starts_with("HTTP/1.1 404"), "{head}");
-    assert!(body.contains("/metrics"), "{body}");
-
-    stop.send(()).unwrap();
-    serving.await.unwrap().unwrap();
+        stop.send(()).unwrap();
+    };
+    let (served, ()) = tokio::join!(serving, asking);
+    served.unwrap();
 }
 
 #[tokio::test]

@@ -154,6 +154,9 @@ fn sink(sink: &SinkStatus, width: usize) -> String {
     if let Some(position) = &sink.position {
         said.push_str(&format!("  at {position}"));
     }
+    if sink.catches_up {
+        said.push_str("  catches up");
+    }
     if let Some(trouble) = &sink.trouble {
         said.push_str(&format!("  attempt {}: {}", sink.attempts, words::printable(trouble)));
     }
