@@ -103,6 +103,9 @@ pub(crate) async fn latency(seconds: u64) -> Result<()> {
     Ok(())
 }
 
+/// Entries of a stream: an id, and fields with their values.
+type Entries = Vec<(String, Vec<(String, String)>)>;
+
 /// How long each row was on its way, in microseconds.
 fn read(redis: &redis::Client, all: u64) -> Result<Vec<i64>> {
     let mut connection = redis.get_connection()?;
@@ -113,7 +116,7 @@ fn read(redis: &redis::Client, all: u64) -> Result<Vec<i64>> {
             .arg(&["COUNT", "1000", "BLOCK", "10000", "STREAMS", "ticks", &after])
             .query(&mut connection)?;
         let arrived = now_micros()?;
-        let found: Vec<(String, Vec<(String, Vec<(String, String)>)>)> =
+        let found: Vec<(String, Entries)> =
             redis::from_redis_value(found).context("only a part of the rows arrived")?;
         for (id, fields) in found.into_iter().flat_map(|(_, entries)| entries) {
             let body = fields.into_iter().find(|(name, _)| name == "value").context("no value")?.1;
