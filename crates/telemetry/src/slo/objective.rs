@@ -83,43 +83,97 @@ impl FromStr for Objective {
     type Err = BadObjective;
 
     fn from_str(text: &str) -> Result<Self, BadObjective> {
-        let (subject, operator, bound) = match (text.rsplit_once("<="), text.rsplit_once(">=")) {
-            (Some((subject, bound)), None) => (subject, Operator::Max, bound),
-            (None, Some((subject, bound))) => (subject, Operator::Min, bound),
+        let text = text.trim();
+        let (metric, rest) = split_name(text);
+        let (labels, rest) = match rest.trim_start().strip_prefix('{') {
+            Some(inner) => labels(inner)?,
+            None => (BTreeMap::new(), rest),
+        };
+        let rest = rest.trim_start();
+        let (operator, bound) = match (rest.strip_prefix("<="), rest.strip_prefix(">=")) {
+            (Some(bound), _) => (Operator::Max, bound),
+            (_, Some(bound)) => (Operator::Min, bound),
+            _ if text.contains("<=") || text.contains(">=") => return Err(BadObjective::Metric),
             _ => return Err(BadObjective::Operator),
         };
+        if metric.is_empty() {
+            return Err(BadObjective::Metric);
+        }
+        if bound.contains("<=") || bound.contains(">=") {
+            return Err(BadObjective::Operator);
+        }
         let bound: f64 = bound.trim().parse().map_err(|_| BadObjective::Bound)?;
         if !bound.is_finite() {
             return Err(BadObjective::Bound);
-        }
-        let subject = subject.trim();
-        let (metric, labels) = match subject.split_once('{') {
-            None => (subject, BTreeMap::new()),
-            Some((metric, rest)) => {
-                let inner = rest.strip_suffix('}').ok_or(BadObjective::Labels)?;
-                (metric.trim(), labels(inner)?)
-            }
-        };
-        let clean = metric.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        if metric.is_empty() || !clean {
-            return Err(BadObjective::Metric);
         }
         Ok(Self { metric: metric.to_owned(), labels, operator, bound })
     }
 }
 
-fn labels(inner: &str) -> Result<BTreeMap<String, String>, BadObjective> {
+/// The name of a metric or a label that a text begins with, and what follows.
+fn split_name(text: &str) -> (&str, &str) {
+    let other = |it: char| !(it.is_ascii_alphanumeric() || it == '_');
+    text.split_at(text.find(other).unwrap_or(text.len()))
+}
+
+/// `label=value` pairs behind an opening brace, and what follows the closing one. A value is bare, or
+/// in double quotes with `\\`, `\"` and `\n` for what cannot stand there, as in a Prometheus selector.
+fn labels(mut rest: &str) -> Result<(BTreeMap<String, String>, &str), BadObjective> {
     let mut labels = BTreeMap::new();
-    for pair in inner.split(',') {
-        let (name, value) = pair.split_once('=').ok_or(BadObjective::Labels)?;
-        let value = value.trim();
-        let value = value.strip_prefix('"').and_then(|it| it.strip_suffix('"')).unwrap_or(value);
-        if name.trim().is_empty() {
+    loop {
+        rest = rest.trim_start();
+        if let Some(rest) = rest.strip_prefix('}') {
+            return Ok((labels, rest));
+        }
+        let (name, behind) = split_name(rest);
+        let value = behind.trim_start().strip_prefix('=').ok_or(BadObjective::Labels)?;
+        let (value, behind) = match value.trim_start().strip_prefix('"') {
+            Some(quoted) => unquote(quoted).ok_or(BadObjective::Labels)?,
+            None => bare(value).ok_or(BadObjective::Labels)?,
+        };
+        if name.is_empty() {
             return Err(BadObjective::Labels);
         }
-        labels.insert(name.trim().to_owned(), value.to_owned());
+        labels.insert(name.to_owned(), value);
+        let behind = behind.trim_start();
+        rest = match behind.strip_prefix(',') {
+            Some(rest) => rest,
+            None if behind.starts_with('}') => behind,
+            None => return Err(BadObjective::Labels),
+        };
     }
-    Ok(labels)
+}
+
+/// A value up to the comma or brace behind it.
+fn bare(text: &str) -> Option<(String, &str)> {
+    let end = text.find([',', '}'])?;
+    let (value, rest) = text.split_at(end);
+    let clean = !value.contains(['"', '{', '<', '>', '=']);
+    clean.then(|| (value.trim().to_owned(), rest))
+}
+
+/// A value behind its opening quote, and what follows the closing one.
+fn unquote(text: &str) -> Option<(String, &str)> {
+    let mut value = String::new();
+    let mut letters = text.char_indices();
+    while let Some((at, letter)) = letters.next() {
+        match letter {
+            '"' => return Some((value, text.get(at + 1..)?)),
+            '\\' => value.push(match letters.next()?.1 {
+                'n' => '\n',
+                same @ ('"' | '\\') => same,
+                _ => return None,
+            }),
+            _ => value.push(letter),
+        }
+    }
+    None
+}
+
+/// The text in double quotes, so that [`unquote`] reads it.
+fn quoted(value: &str) -> String {
+    let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+    format!("\"{value}\"")
 }
 
 impl fmt::Display for Objective {
@@ -127,7 +181,7 @@ impl fmt::Display for Objective {
         f.write_str(&self.metric)?;
         if !self.labels.is_empty() {
             let pairs: Vec<_> =
-                self.labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
+                self.labels.iter().map(|(name, value)| format!("{name}={}", quoted(value))).collect();
             write!(f, "{{{}}}", pairs.join(","))?;
         }
         write!(f, "{}{}", self.operator.sign(), self.bound)
@@ -155,7 +209,7 @@ pub fn parse_objectives(text: &str, source: &Arc<str>, problems: &mut Problems) 
 fn from_lines(text: &str, source: &Arc<str>, problems: &mut Problems) -> Vec<Objective> {
     let mut objectives = Vec::new();
     for (index, line) in text.lines().enumerate() {
-        let content = line.split('#').next().unwrap_or("").trim();
+        let content = without_comment(line).trim();
         if content.is_empty() {
             continue;
         }
@@ -170,6 +224,18 @@ fn from_lines(text: &str, source: &Arc<str>, problems: &mut Problems) -> Vec<Obj
         }
     }
     objectives
+}
+
+/// A line up to the `#` that stands outside quotes.
+fn without_comment(line: &str) -> &str {
+    let (mut inside, mut escaped) = (false, false);
+    let comment = line.find(|it| {
+        let here = it == '#' && !inside;
+        inside ^= it == '"' && !escaped;
+        escaped = inside && it == '\\' && !escaped;
+        here
+    });
+    comment.and_then(|at| line.get(..at)).unwrap_or(line)
 }
 
 fn from_json(text: &str, source: &Arc<str>, problems: &mut Problems) -> Vec<Objective> {
@@ -249,8 +315,20 @@ mod tests {
         for bad in ["<=3", "a b<=3", "a<=1<=2", "a{}x<=3"] {
             assert!(bad.parse::<Objective>().is_err(), "{bad}");
         }
-        check("a{b}<=3", Err(BadObjective::Labels));
-        check("a{b=c<=3", Err(BadObjective::Labels));
+        for bad in ["a{b}<=3", "a{b=c<=3", "a{=c}<=3", "a{b=\"c}<=3", "a{b=\"c\"d}<=3", "a{b={}<=3"] {
+            check(bad, Err(BadObjective::Labels));
+        }
+    }
+
+    #[test]
+    fn a_label_may_hold_anything_in_quotes() {
+        let shown = r#"a{b="<=1,} \"c\\ \n#"}>=2"#;
+        check(shown, Ok(shown));
+        check("a{}<=1", Ok("a<=1"));
+        check("a{b=c,}<=1", Ok("a{b=\"c\"}<=1"));
+        let mut problems = Problems::new(false);
+        let read = parse_objectives(&format!("{shown} # why"), &Arc::from("slo"), &mut problems);
+        assert_eq!(read.iter().map(ToString::to_string).collect::<Vec<_>>(), [shown]);
     }
 
     #[test]
