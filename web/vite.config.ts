@@ -1,0 +1,22 @@
+// The build: one page, assets with a content hash under `assets-static/`, nothing from elsewhere.
+// `--mode offline` makes the same bundle as one script and one style sheet, to be written into a
+// single file by `scripts/build.mjs`.
+import { defineConfig } from "vitest/config";
+
+const server = process.env.FLOWGLASS_URL ?? "http://127.0.0.1:8090";
+
+export default defineConfig(({ mode }) => ({
+  base: "/",
+  build: {
+    outDir: mode === "offline" ? "build/offline" : (process.env.OUT_DIR ?? "dist"),
+    assetsDir: "assets-static",
+    emptyOutDir: true,
+    target: "es2022",
+    assetsInlineLimit: mode === "offline" ? 1 << 20 : 0,
+    modulePreload: false as const,
+    reportCompressedSize: false,
+    cssCodeSplit: false,
+  },
+  server: { proxy: { "/api": { target: server, changeOrigin: true } } },
+  test: { include: ["tests/**/*.test.ts"], environment: "node" },
+}));
