@@ -1,15 +1,18 @@
 //! The Postgres of the copies, and the CPU time of its backends.
 
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use flowglass_testkit::{Postgres, Settings};
 
 use crate::measure::{Used, output, run};
 
 /// Ticks of `/proc/PID/stat` in a second; Linux tells programs 100, whatever the kernel uses.
 const TICKS_PER_SECOND: f64 = 100.0;
+
+/// How long a client that has ended may be listed.
+const SETTLED_WITHIN: Duration = Duration::from_secs(60);
 
 fn usual() -> Settings {
     Settings::default()
@@ -90,7 +93,14 @@ impl Server {
     fn settle(&self) -> Result<()> {
         let others = "SELECT count(*) FROM pg_stat_activity \
                       WHERE backend_type IN ('client backend', 'walsender') AND pid <> pg_backend_pid()";
+        let deadline = Instant::now() + SETTLED_WITHIN;
         while self.ask(others)?.trim() != "0" {
+            if Instant::now() > deadline {
+                bail!(
+                    "clients are still connected {} s after the last one ended",
+                    SETTLED_WITHIN.as_secs()
+                );
+            }
             std::thread::sleep(Duration::from_millis(20));
         }
         Ok(())

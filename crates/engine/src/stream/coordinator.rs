@@ -6,6 +6,7 @@
 
 mod beside;
 mod control;
+mod handing;
 mod opening;
 mod processed;
 
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowglass_connect::encode::{Encoder, Origin};
-use flowglass_connect::stream::{Chunk, Position, StreamBatch, StreamReader, Takes};
+use flowglass_connect::stream::{Chunk, Position, StreamReader, Takes};
 use flowglass_connect::{Fault, Tasks};
 use flowglass_model::{ErrorClass, Policy};
 use tokio::sync::{mpsc, watch};
@@ -22,16 +23,14 @@ use tokio::time::{Interval, MissedTickBehavior};
 pub(super) use self::beside::Feed;
 use self::beside::Ways;
 use self::control::Control;
-use super::batcher::{Batcher, Trigger};
+use super::batcher::Batcher;
 use super::job::{Status, StreamJob, Until};
-use super::lane::{self, Handed, Lane, Report, Reports, Settled};
-use super::ledger::{ByTable, Sum, read_of};
+use super::lane::{self, Lane, Report, Reports, Settled};
 use super::letters::{LetterTotals, Letters};
 use super::meters::{Meters, StageOf};
 use super::policy::{CommitPolicy, SinkPosition};
 use super::processing::Processors;
 use super::seat::Seat;
-use super::trim::trim;
 use super::watcher::Watcher;
 use crate::stop::Stop;
 
@@ -67,6 +66,8 @@ struct Coordinator<'a> {
     reader: Option<Box<dyn StreamReader>>,
     /// Behind the last batch that was handed over.
     handed: Option<Position>,
+    /// Behind the batch whose handing out has begun; all lanes have it when this is `handed`.
+    begun: Option<Position>,
     status: watch::Sender<Status>,
     letters: watch::Receiver<LetterTotals>,
     totals: Arc<watch::Sender<LetterTotals>>,
@@ -142,6 +143,7 @@ impl<'a> Coordinator<'a> {
             processors: Processors::open(&job.processors, &job.meters)?,
             reader: None,
             handed: None,
+            begun: None,
             status,
             letters,
             totals: known,
@@ -173,6 +175,7 @@ impl<'a> Coordinator<'a> {
         let Some(from) = self.where_to_begin().await? else { return Ok(()) };
         let from = Some(from).filter(|it| *it != Position::ORIGIN);
         self.handed.clone_from(&from);
+        self.begun.clone_from(&from);
         self.batcher.begin_at(from.clone());
         self.open_source(from).await?;
         let stop = self.stop;
@@ -195,7 +198,7 @@ impl<'a> Coordinator<'a> {
             tokio::select! {
                 biased;
                 report = self.reports.recv() => self.heard(report)?,
-                Some(brought) = self.ways.1.recv() => self.brought(brought).await?,
+                Some(brought) = self.ways.1.recv(), if reads => self.brought(brought).await?,
                 chunk = next_chunk(&mut self.reader), if reads && !gathered && !self.ended => {
                     let waited = self.now().saturating_sub(waiting_since);
                     self.read(chunk, waited).await?;
@@ -242,100 +245,6 @@ impl<'a> Coordinator<'a> {
             }
             Err(fault) => Err(fault),
         }
-    }
-
-    /// Gives a batch to every lane, and listens to them while it waits for room.
-    async fn hand_out(&mut self, batch: StreamBatch, trigger: Trigger) -> Result<(), Fault> {
-        let began = self.now();
-        let read = read_of(&batch);
-        self.meters.cut(&batch, &read, (trigger, began));
-        self.watcher.cut(&batch, self.job.clock.now());
-        for (relation, lag) in self.watcher.table_lags() {
-            self.meters.table_lag(&relation, lag);
-        }
-        let position = batch.position().clone();
-        self.status.send_modify(|status| {
-            status.wire_bytes += batch.wire_bytes();
-            if !batch.is_empty() {
-                status.batch_events = batch.spanned() as u64;
-            }
-        });
-        let batch = self.processed(batch).await?;
-        self.meters.busy(StageOf::Process, self.now().saturating_sub(began));
-        let Some(batch) = batch else { return Ok(()) };
-        let batch = Arc::new(batch);
-        for lane in 0..self.seats.len() {
-            self.hand_to(lane, &batch, &read).await?;
-            if self.cut_short {
-                return Ok(());
-            }
-        }
-        self.handed = Some(position);
-        Ok(())
-    }
-
-    async fn hand_to(
-        &mut self,
-        lane: usize,
-        batch: &Arc<StreamBatch>,
-        read: &ByTable<Sum>,
-    ) -> Result<(), Fault> {
-        let since = self.now();
-        let may_fall_behind = self.can_fall_behind(lane);
-        let place = loop {
-            let Some(seat) = self.seats.get_mut(lane) else { return Ok(()) };
-            let Some(orders) = seat.orders.clone() else { return Ok(()) };
-            if seat.is_behind() {
-                return Ok(());
-            }
-            if may_fall_behind && orders.capacity() == 0 {
-                seat.feed = Feed::Behind;
-                return Ok(());
-            }
-            let stop = self.stop;
-            tokio::select! {
-                biased;
-                report = self.reports.recv() => self.heard(report)?,
-                place = orders.reserve_owned() => break place,
-                _ = stop.asked(), if !self.finishing => {
-                    self.cut_short = true;
-                    return Ok(());
-                }
-                // A sink that is away must be told of, and a request heard, all the same.
-                _ = self.ticker.tick() => {
-                    self.tick().await?;
-                    if self.control.is_leaving() && !self.finishing {
-                        self.cut_short = true;
-                        return Ok(());
-                    }
-                }
-            }
-        };
-        self.meters.blocked(StageOf::Process, self.now().saturating_sub(since));
-        // A lane that has ended has said why, or will in a moment.
-        if let Ok(place) = place {
-            self.place(lane, batch, read, place);
-        }
-        Ok(())
-    }
-
-    /// Puts what a lane does not have of a batch into its queue.
-    fn place(
-        &mut self,
-        lane: usize,
-        batch: &Arc<StreamBatch>,
-        read: &ByTable<Sum>,
-        place: mpsc::OwnedPermit<Handed>,
-    ) {
-        let Some(seat) = self.seats.get_mut(lane) else { return };
-        let Some(rest) = trim(batch, seat.given.as_ref()) else { return };
-        seat.given = Some(batch.position().clone());
-        let read = if Arc::ptr_eq(&rest, batch) { read.clone() } else { read_of(&rest) };
-        seat.numbered += 1;
-        seat.ledger.hand_out(&read);
-        self.meters.handed(&read);
-        seat.in_flight.push_back((seat.numbered, read));
-        place.send(Handed { number: seat.numbered, batch: rest });
     }
 
     /// Takes a lane's report.
@@ -420,6 +329,7 @@ impl<'a> Coordinator<'a> {
         self.keep_positions().await?;
         self.confirm();
         self.look_behind();
+        self.read_missed().await;
         self.tell_status();
         Ok(())
     }
@@ -497,6 +407,8 @@ impl<'a> Coordinator<'a> {
             tokio::select! {
                 biased;
                 report = self.reports.recv() => self.heard(report)?,
+                // What was brought holds a place in a queue, whose lane waits for its end.
+                Some(_) = self.ways.1.recv() => {}
                 _ = self.ticker.tick() => self.tick().await?,
             }
         }

@@ -1,7 +1,7 @@
 //! A sink's place in a stream, as the coordinator keeps it: what it was given, what it has, and its
 //! ledger.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use flowglass_connect::stream::{Checkpoint, Guarantee, Position};
 use jiff::Timestamp;
@@ -29,6 +29,10 @@ pub(super) struct Seat {
     pub(super) given: Option<Position>,
     /// Where its rows come from.
     pub(super) feed: Feed,
+    /// Tables whose rows were read beside the log and passed it by.
+    pub(super) missed: BTreeSet<String>,
+    /// Whether its own reader got further than the stream has come.
+    pub(super) read_ahead: bool,
     /// Whether it has said where it stands.
     pub(super) opened: bool,
     /// Behind what is kept as its checkpoint.
@@ -56,6 +60,8 @@ impl Seat {
             position: None,
             given: None,
             feed: Feed::WithAll,
+            missed: BTreeSet::new(),
+            read_ahead: false,
             opened: false,
             saved: None,
             delivered: 0,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flowglass_connect::stream::Guarantee;
+use flowglass_connect::stream::{Guarantee, Verb};
 use flowglass_engine::stream::Until;
 use flowglass_engine::{Stop, StopCause};
 
@@ -68,6 +68,57 @@ async fn an_optional_sink_that_caught_up_goes_on_with_all_others() {
     ended.unwrap();
     world.assert_whole("exact");
     world.assert_whole("least");
+}
+
+/// The required sink is away too when the optional one is back: the batch that it holds up has
+/// passed the optional one by already.
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_waits_for_a_required_sink_is_not_lost_for_an_optional_one() {
+    for (optional, required) in [("exact", "least"), ("least", "exact")] {
+        let world = slow(26).optional(optional);
+        let stop = Stop::new();
+        let acts = async {
+            for (after, sink, away) in [
+                (5, optional, true),
+                (0, required, true),
+                (25, optional, false),
+                (30, required, false),
+            ] {
+                tokio::time::sleep(Duration::from_secs(after)).await;
+                world.sink(sink).away(away);
+            }
+            tokio::time::sleep(Duration::from_secs(120)).await;
+            stop.ask(StopCause::Cancelled);
+        };
+        let (ended, ()) = tokio::join!(world.run(&stop), acts);
+        ended.unwrap();
+        world.assert_whole("exact");
+        world.assert_no_gap("least");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_that_was_read_again_while_a_sink_was_away_is_read_once_more_for_it() {
+    let world = World::new(27).rows(120_000).rate(1_000).until(Until::Stopped).optional("exact");
+    let stop = Stop::new();
+    let acts = async {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        world.sink("exact").away(true);
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        let asked = Verb::Resync { table: "public.orders_1".to_owned() };
+        world.state().ask(asked);
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        let read = |sink| world.sink(sink).kept().read;
+        assert_eq!((read("least"), read("exact")), (1, 0));
+        world.sink("exact").away(false);
+        tokio::time::sleep(Duration::from_secs(120)).await;
+        assert_eq!((read("least"), read("exact")), (2, 1));
+        stop.ask(StopCause::Cancelled);
+    };
+    let (ended, ()) = tokio::join!(world.run(&stop), acts);
+    ended.unwrap();
+    world.assert_whole("exact");
+    assert_eq!(world.resynced().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]

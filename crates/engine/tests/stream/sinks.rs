@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use flowglass_connect::Fault;
 use flowglass_connect::stream::{
-    Acknowledged, Delivery, Guarantee, Position, Precondition, SinkWriter, StreamSink, Takes,
+    Acknowledged, Delivery, Guarantee, Op, Position, Precondition, SinkWriter, StreamSink, Takes,
 };
 use flowglass_model::{AssetRef, ErrorClass};
 use flowglass_testkit::Dice;
@@ -17,6 +17,8 @@ use flowglass_testkit::Dice;
 pub(crate) struct Kept {
     /// Commit and row of each change, in the order of arrival.
     pub(crate) rows: Vec<(u64, u64)>,
+    /// How many rows came as operation `read`.
+    pub(crate) read: usize,
     pub(crate) position: Option<Position>,
     pub(crate) batch_ends: Vec<Position>,
     pub(crate) largest: usize,
@@ -147,9 +149,11 @@ impl SinkWriter for Writer {
         {
             let mut kept = self.sink.kept();
             assert_eq!(kept.writers, self.fence, "two writers at once");
-            let changes = delivery.batch.changes();
+            let changes = delivery.batch.changes().map(|(_, it)| it);
+            let (read, logged): (Vec<_>, Vec<_>) = changes.partition(|it| it.op() == Op::Read);
             let rows: Vec<_> =
-                changes.map(|(_, it)| (it.transaction().commit, it.head().row)).collect();
+                logged.iter().map(|it| (it.transaction().commit, it.head().row)).collect();
+            kept.read += read.len();
             kept.largest = kept.largest.max(rows.len());
             kept.rows.extend(rows);
             kept.position = Some(delivery.batch.position().clone());

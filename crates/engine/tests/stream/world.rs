@@ -7,8 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use flowglass_catalog::Registry;
 use flowglass_connect::stream::{
-    Chunk, DeadLetterLimits, Guarantee, Head, Position, Precondition, StreamProcessor,
-    StreamReader, StreamSource, StreamSourceConnector, StreamState,
+    Cell, Chunk, ChunkBuilder, DeadLetterLimits, Guarantee, Head, Identity, NewChange, Op,
+    Position, Precondition, Relation, StreamProcessor, StreamReader, StreamSource,
+    StreamSourceConnector, StreamState, Transaction,
 };
 use flowglass_connect::{Clock, Fault, Surroundings};
 use flowglass_engine::Stop;
@@ -94,12 +95,16 @@ impl Source {
         }
         let inner = inner.open(from, clock).await?;
         let (confirmed, resynced) = (Arc::clone(&self.confirmed), Arc::clone(&self.resynced));
-        Ok(Box::new(Reader { inner, dice, confirmed, resynced }))
+        Ok(Box::new(Reader { inner, last: None, again: false, dice, confirmed, resynced }))
     }
 }
 
 struct Reader {
     inner: Box<dyn StreamReader>,
+    /// The table and the place behind the last row that was read.
+    last: Option<(Arc<Relation>, Position)>,
+    /// A table that is to be read again.
+    again: bool,
     dice: Option<Dice>,
     confirmed: Arc<Mutex<Option<Position>>>,
     resynced: Arc<Mutex<Vec<String>>>,
@@ -108,7 +113,19 @@ struct Reader {
 #[async_trait]
 impl StreamReader for Reader {
     async fn next(&mut self) -> Result<Option<Chunk>, Fault> {
+        if self.again
+            && let Some((relation, place)) = &self.last
+            && place.is_between_transactions()
+        {
+            self.again = false;
+            return Ok(Some(row_again(relation, place.commit + 1)));
+        }
         let chunk = self.inner.next().await?;
+        if let Some(chunk) = &chunk {
+            let relation = chunk.changes(0, chunk.len()).last().map(|it| Arc::clone(it.relation()));
+            let place = chunk.marks().last().map(|it| it.position.clone());
+            self.last = relation.zip(place);
+        }
         if self.dice.as_mut().is_some_and(|dice| dice.chance(10, 100)) {
             return Err(Fault::new(ErrorClass::Unreachable, "the source went away"));
         }
@@ -124,16 +141,41 @@ impl StreamReader for Reader {
     }
 
     async fn resync(&mut self, table: &str) -> Result<(), Fault> {
-        if table != "public.orders" {
+        if !table.starts_with("public.orders") {
             return Err(Fault::new(ErrorClass::NotFound, format!("no table {table}")));
         }
         self.resynced.lock().unwrap().push(table.to_owned());
+        self.again = true;
         Ok(())
     }
 
     fn head(&self) -> Head {
         self.inner.head()
     }
+}
+
+/// One row of a table as it is now, told before the transaction committed at `commit`.
+fn row_again(relation: &Arc<Relation>, commit: u64) -> Chunk {
+    let mut chunk = ChunkBuilder::new(Duration::ZERO, 0);
+    let (index, transaction) = (
+        chunk.relation(relation),
+        chunk.transaction(Transaction { id: 0, commit, committed_at_micros: 0 }),
+    );
+    let after = Some(chunk.cell_start());
+    relation.columns.iter().for_each(|_| chunk.push_cell(Cell::NULL));
+    let change = NewChange {
+        op: Op::Read,
+        identity: Identity::None,
+        relation: index,
+        transaction,
+        before: None,
+        after,
+        row: 0,
+        place: commit,
+    };
+    chunk.push_change(change, b"again");
+    chunk.mark(Position::inside(commit, 0));
+    chunk.finish()
 }
 
 /// Everything that outlives a crash, and how to run the stream on it.

@@ -180,8 +180,11 @@ impl fmt::Display for Objective {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.metric)?;
         if !self.labels.is_empty() {
-            let pairs: Vec<_> =
-                self.labels.iter().map(|(name, value)| format!("{name}={}", quoted(value))).collect();
+            let pairs: Vec<_> = self
+                .labels
+                .iter()
+                .map(|(name, value)| format!("{name}={}", quoted(value)))
+                .collect();
             write!(f, "{{{}}}", pairs.join(","))?;
         }
         write!(f, "{}{}", self.operator.sign(), self.bound)
@@ -315,7 +318,8 @@ mod tests {
         for bad in ["<=3", "a b<=3", "a<=1<=2", "a{}x<=3"] {
             assert!(bad.parse::<Objective>().is_err(), "{bad}");
         }
-        for bad in ["a{b}<=3", "a{b=c<=3", "a{=c}<=3", "a{b=\"c}<=3", "a{b=\"c\"d}<=3", "a{b={}<=3"] {
+        for bad in ["a{b}<=3", "a{b=c<=3", "a{=c}<=3", "a{b=\"c}<=3", "a{b=\"c\"d}<=3", "a{b={}<=3"]
+        {
             check(bad, Err(BadObjective::Labels));
         }
     }

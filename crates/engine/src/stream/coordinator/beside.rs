@@ -5,10 +5,11 @@
 //! Whatever is handed to it, from beside or by the stream, is trimmed by what it was given last: the
 //! two may overlap, and cannot leave a gap, since each goes on behind a place that it was given.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowglass_connect::stream::{Position, StreamBatch, StreamReader, StreamSource};
+use flowglass_connect::stream::{Op, Position, StreamBatch, StreamReader, StreamSource};
 use flowglass_connect::{Clock, Fault, Tasks};
 use flowglass_model::{ErrorClass, Policy};
 use tokio::sync::mpsc;
@@ -17,6 +18,7 @@ use super::Coordinator;
 use crate::stream::batcher::{BatchLimits, Batcher};
 use crate::stream::lane::Handed;
 use crate::stream::ledger::read_of;
+use crate::stream::seat::Seat;
 
 /// The first wait before the source is opened beside the stream again; doubled each time.
 const BACKOFF: Duration = Duration::from_millis(200);
@@ -42,6 +44,8 @@ pub(in crate::stream) enum Feed {
 #[derive(Debug)]
 pub(super) struct Brought {
     lane: usize,
+    /// Where its batch goes on from.
+    after: Position,
     what: Result<(StreamBatch, mpsc::OwnedPermit<Handed>), Fault>,
 }
 
@@ -55,31 +59,35 @@ pub(super) fn ways(sinks: usize) -> Ways {
 }
 
 impl Coordinator<'_> {
-    /// Whether this sink need not be waited for, and can get later what it lacks.
-    pub(super) fn can_fall_behind(&self, lane: usize) -> bool {
+    /// Whether this sink need not be waited for with this batch, and can get later what it lacks.
+    pub(super) fn can_fall_behind(&self, lane: usize, batch: &StreamBatch) -> bool {
         let Some(seat) = self.seats.get(lane) else { return false };
-        // In a snapshot there is no place in the log to go on from.
-        let in_the_log = |it: &Position| *it != Position::ORIGIN && it.detail.is_none();
         !seat.required
             && !self.finishing
             && matches!(seat.feed, Feed::WithAll)
             && seat.given.as_ref().is_some_and(in_the_log)
             && self.seats.iter().any(|it| it.required)
+            // Nor does the log hold these, so that it would have to be read once more for it.
+            && !batch.changes().any(|(_, it)| it.op() == Op::Read)
     }
 
     /// Starts a reader for each sink that fell behind and has delivered what it was given; takes
-    /// those back that lack nothing.
+    /// those back that lack nothing. A batch that is being handed out is lacking too: its turn at
+    /// this sink may be over.
     pub(super) fn look_behind(&mut self) {
+        if self.finishing {
+            return;
+        }
         for lane in 0..self.seats.len() {
-            let handed = self.handed.clone();
             let Some(seat) = self.seats.get_mut(lane) else { continue };
-            if !matches!(seat.feed, Feed::Behind) || !seat.in_flight.is_empty() || !seat.opened {
+            let ready = seat.opened && !seat.ended && seat.in_flight.is_empty();
+            if !matches!(seat.feed, Feed::Behind) || !ready {
                 continue;
             }
             let (Some(from), Some(orders)) = (seat.given.clone(), seat.orders.clone()) else {
                 continue;
             };
-            if handed.is_none_or(|it| from.reaches(&it)) {
+            if self.begun.as_ref().is_none_or(|it| from.reaches(it)) {
                 seat.feed = Feed::WithAll;
                 continue;
             }
@@ -100,21 +108,56 @@ impl Coordinator<'_> {
 
     /// Hands over what a reader beside the stream brought.
     pub(super) async fn brought(&mut self, brought: Brought) -> Result<(), Fault> {
-        let Brought { lane, what } = brought;
+        let Brought { lane, after, what } = brought;
         let (batch, place) = match what {
             Ok(brought) => brought,
             Err(fault) => return self.not_beside(lane, &fault).await,
         };
         let read = read_of(&batch);
         let Some(batch) = self.processed(batch).await? else { return Ok(()) };
-        self.place(lane, &Arc::new(batch), &read, place);
-        let handed = self.handed.clone();
-        if let Some(seat) = self.seats.get_mut(lane)
-            && handed.is_some_and(|it| seat.given.as_ref().is_some_and(|given| given.reaches(&it)))
+        self.place(lane, (&Arc::new(batch), Some(&after)), &read, place)?;
+        if let Some((seat, begun)) = self.seats.get_mut(lane).zip(self.begun.as_ref())
+            && seat.given.as_ref().is_some_and(|given| given.reaches(begun))
         {
+            seat.read_ahead = seat.given.as_ref() != Some(begun);
             seat.feed = Feed::WithAll;
         }
         Ok(())
+    }
+
+    /// Notes what a batch holds that this sink will not find in the log: rows of a table that is
+    /// read again, or that joined the stream.
+    pub(super) fn passes_by(&mut self, lane: usize, batch: &StreamBatch) {
+        let Some(seat) = self.seats.get_mut(lane) else { return };
+        let read = batch.changes().map(|(_, it)| it).filter(|it| it.op() == Op::Read);
+        for change in read {
+            let name = change.relation().name();
+            if !seat.missed.contains(&name) {
+                seat.missed.insert(name);
+            }
+        }
+    }
+
+    /// Has tables read once more that passed a sink by which is back: what was missed cannot be told
+    /// apart from what came later, so all sinks get the rows, as they are now.
+    pub(super) async fn read_missed(&mut self) {
+        let Some(reader) = &mut self.reader else { return };
+        // Where it is ahead of the stream, the rows would pass it by again.
+        let back = |it: &Seat| !it.is_behind() && !it.read_ahead && !it.missed.is_empty();
+        for seat in self.seats.iter_mut().filter(|it| back(it)) {
+            let mut left = BTreeSet::new();
+            for table in std::mem::take(&mut seat.missed) {
+                match reader.resync(&table).await {
+                    // It left the stream meanwhile: nothing is owed to anybody.
+                    Ok(()) => {}
+                    Err(fault) if fault.class() == ErrorClass::NotFound => {}
+                    Err(_) => {
+                        left.insert(table);
+                    }
+                }
+            }
+            seat.missed = left;
+        }
     }
 
     /// A sink cannot catch up by itself. Where the source cannot be read twice at once, the stream
@@ -137,8 +180,14 @@ impl Coordinator<'_> {
         self.batcher = Batcher::new(self.job.limits);
         self.batcher.begin_at(from.clone());
         self.handed.clone_from(&from);
+        self.begun.clone_from(&from);
         self.open_source(from).await
     }
+}
+
+/// Whether the log alone goes on from here. Inside a snapshot it does not.
+pub(super) fn in_the_log(position: &Position) -> bool {
+    *position != Position::ORIGIN && position.detail.is_none()
 }
 
 /// A reader beside the stream, for one sink.
@@ -160,7 +209,7 @@ impl Beside {
             let before = self.from.clone();
             let Err(fault) = self.read().await else { return };
             if fault.class().policy() != Policy::Retry {
-                let brought = Brought { lane: self.lane, what: Err(fault) };
+                let brought = Brought { lane: self.lane, after: before, what: Err(fault) };
                 self.tell.send(brought).await.unwrap_or_default();
                 return;
             }
@@ -179,8 +228,8 @@ impl Beside {
             // As much as a batch may hold, but nothing is waited for: the sink has nothing to do.
             while let Some((batch, _)) = batcher.next(self.clock.monotonic(), true) {
                 let Ok(place) = self.orders.clone().reserve_owned().await else { return Ok(()) };
-                self.from = batch.position().clone();
-                let brought = Brought { lane: self.lane, what: Ok((batch, place)) };
+                let after = std::mem::replace(&mut self.from, batch.position().clone());
+                let brought = Brought { lane: self.lane, after, what: Ok((batch, place)) };
                 if self.tell.send(brought).await.is_err() {
                     return Ok(());
                 }

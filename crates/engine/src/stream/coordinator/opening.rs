@@ -8,6 +8,7 @@ use flowglass_connect::Fault;
 use flowglass_connect::stream::{Checkpoint, Guarantee, Position};
 use flowglass_model::Policy;
 
+use super::beside::in_the_log;
 use super::{Coordinator, Feed, lanes_gone};
 use crate::stream::begin::{begin, emptied};
 use crate::stream::lane::Report;
@@ -33,7 +34,8 @@ impl Coordinator<'_> {
         let mut patience = std::pin::pin!(tokio::time::sleep(PATIENCE));
         let mut patient = true;
         while said.iter().zip(&self.seats).any(|(said, seat)| {
-            let known = kept.iter().any(|it| it.sink == seat.id);
+            // It can go on by itself only from a place in the log.
+            let known = kept_of(&kept, &seat.id).is_some_and(|it| in_the_log(&it));
             said.is_none() && (patient || seat.required || !known)
         }) {
             let (lane, report) = tokio::select! {
