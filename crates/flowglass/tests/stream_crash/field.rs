@@ -10,7 +10,7 @@ use flowglass_testkit::{Dice, Fate, Kafka, Postgres, Proxy, Redis, Scratch, Sett
 
 use super::change::{Histories, by_key, of_decoded, of_message, same};
 use super::writer::TABLES;
-use crate::support::{flowglass, wait};
+use crate::support::{flowglass, sqlite, wait};
 
 /// Where changes go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +18,13 @@ pub(super) enum To {
     Redis,
     Kafka,
     Files,
+    /// Tables of another database of the source's server.
+    Postgres,
+    Sqlite,
 }
+
+/// What a copy of a table holds, so that two can be compared.
+const CONTENT: &str = "SELECT id, n, length(body), body FROM {table} ORDER BY id";
 
 /// Everything that a round needs.
 pub(super) struct Field {
@@ -28,6 +34,7 @@ pub(super) struct Field {
     pub(super) redis_way: Option<Proxy>,
     pub(super) scratch: Scratch,
     pub(super) database: Database,
+    copy: Database,
     sinks: Vec<To>,
     /// Begins the names of this field's topics in the Kafka that all fields share.
     name: String,
@@ -39,6 +46,7 @@ impl Field {
         let postgres = Postgres::start(Settings::default().logical_replication());
         let database = wait(postgres.database());
         wait(database.execute(TABLES));
+        let copy = wait(postgres.database());
         let has = |sink| sinks.contains(&sink);
         let redis = has(To::Redis).then(|| Redis::start(RedisSettings::default().durable()));
         let source_way = Proxy::before(postgres.port());
@@ -52,6 +60,7 @@ impl Field {
             source_way,
             redis_way,
             database,
+            copy,
         };
         field.scratch.write("stream.yaml", field.manifest());
         // The stream's own slot first, then the one that tells what was committed: nobody writes yet.
@@ -92,6 +101,13 @@ impl Field {
                 To::Files => "    - { type: files, config: { id: files, folder: out, \
                               path: \"{table}\" } }\n"
                     .to_owned(),
+                To::Postgres => format!(
+                    "    - {{ type: postgres, config: {{ id: postgres, dsn: \"{}\" }} }}\n",
+                    self.copy.dsn()
+                ),
+                To::Sqlite => {
+                    "    - { type: sqlite, config: { id: sqlite, path: out/copy.db } }\n".to_owned()
+                }
             });
         }
         text
@@ -130,6 +146,10 @@ impl Field {
         let changes = committed.values().map(Vec::len).sum();
         assert!(changes > 0, "nothing was written");
         for sink in &self.sinks {
+            if matches!(sink, To::Postgres | To::Sqlite) {
+                committed.keys().for_each(|table| self.check_copy(*sink, table));
+                continue;
+            }
             let found = self.found_at(*sink, &committed);
             match sink {
                 // A topic has partitions: what is in order there is what happened to one key.
@@ -138,6 +158,20 @@ impl Field {
             }
         }
         changes
+    }
+
+    /// Holds a copy of a table to the table itself: a lost, doubled or old row would show in it.
+    #[track_caller]
+    fn check_copy(&self, sink: To, table: &str) {
+        let sql = CONTENT.replace("{table}", table);
+        let expected = wait(self.database.lines(&sql));
+        let found = match sink {
+            To::Sqlite => sqlite(&self.scratch.path("out/copy.db"), &sql),
+            _ => wait(self.copy.lines(&sql)),
+        };
+        let first = found.iter().zip(&expected).position(|(found, expected)| found != expected);
+        let rows = (found.len(), expected.len());
+        assert!(found == expected, "{sink:?}: {table} has {rows:?} rows, row {first:?} is another");
     }
 
     fn committed(&self) -> Histories {
@@ -171,6 +205,7 @@ impl Field {
         let delivered = match sink {
             To::Redis => self.redis.as_ref().unwrap().entries(table),
             To::Kafka => Kafka::shared().records(&format!("{}.{table}", self.name)),
+            To::Postgres | To::Sqlite => unreachable!("a copy holds no messages"),
             To::Files => {
                 let below = format!("out/{table}/");
                 // Their numbers have a fixed width.
