@@ -43,6 +43,6 @@ pub use open::Durability;
 pub use reader::{Reader, StoredLine};
 pub use retention::{Pruned, Retention};
 pub use store::{Store, StoreOptions};
-pub use streams::{RequestView, StreamFacts};
+pub use streams::{RequestView, StoredReceipt, StreamFacts};
 pub use summary::{NodeTally, RunFailure, RunSummary};
 pub use writer::StoreFigures;

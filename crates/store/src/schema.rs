@@ -28,6 +28,10 @@ pub(crate) const APPLICATION_ID: i64 = 0x466c_6f77;
 /// `letter_shape` the shape of its table, which many letters share; both are absent from letters of
 /// the second version. `stream` says how each stream is meant to be, and `stream_request` what was asked
 /// of it and answered.
+///
+/// `receipt` holds, by sink and account, what was acknowledged since the account began, at some of its
+/// positions: the difference of two of them is what was delivered between. `receipt_late` holds what
+/// was delivered later at a place that the stream had passed.
 pub(crate) const STEPS: &[&str] = &[
     "
     CREATE TABLE owner (
@@ -134,6 +138,28 @@ pub(crate) const STEPS: &[&str] = &[
         answered_ns INTEGER
     ) STRICT;
     CREATE INDEX stream_request_by_state ON stream_request (stream, state, request_no);
+",
+    "
+    CREATE TABLE receipt (
+        stream     TEXT    NOT NULL,
+        sink       TEXT    NOT NULL,
+        account_no INTEGER NOT NULL,
+        seq        INTEGER NOT NULL,
+        position   TEXT    NOT NULL,
+        at_ns      INTEGER NOT NULL,
+        doc        TEXT    NOT NULL,
+        PRIMARY KEY (stream, sink, account_no, seq)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE receipt_late (
+        late_no     INTEGER PRIMARY KEY,
+        stream      TEXT    NOT NULL,
+        sink        TEXT    NOT NULL,
+        destination TEXT    NOT NULL,
+        place       INTEGER NOT NULL,
+        messages    INTEGER NOT NULL,
+        hash        INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX receipt_late_by_sink ON receipt_late (stream, sink);
 ",
 ];
 

@@ -28,7 +28,7 @@ fn a_newer_store_is_refused_and_not_touched() {
     let before = std::fs::read(&path).unwrap();
     let said = refused(&path);
     let text = said.to_string();
-    assert!(text.contains("format 99") && text.contains("up to 3"), "{text}");
+    assert!(text.contains("format 99") && text.contains("up to 4"), "{text}");
     assert!(said.hint().contains("newer flowglass"), "{}", said.hint());
     assert_eq!(std::fs::read(&path).unwrap(), before);
 }

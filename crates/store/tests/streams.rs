@@ -123,8 +123,14 @@ async fn a_position_reads_back_after_a_restart() {
     let position = Position::inside(7, 3).with_detail(Some("{\"a\":1}".into()));
     let (stream, sink) = ("orders".to_owned(), "cache".to_owned());
     let earlier = Position::after(6);
-    let of =
-        |position| Checkpoint { stream: stream.clone(), sink: sink.clone(), position, rows: 9, at };
+    let of = |position| Checkpoint {
+        stream: stream.clone(),
+        sink: sink.clone(),
+        position,
+        rows: 9,
+        at,
+        account: None,
+    };
     let store = open(&scratch);
     store.save(vec![of(earlier)]).await.unwrap();
     store.save(vec![of(position.clone())]).await.unwrap();

@@ -31,7 +31,9 @@ mod overlay;
 mod position;
 mod processor;
 mod ready;
+mod receipt;
 mod relation;
+mod reread;
 mod saved;
 mod sink;
 mod source;
@@ -48,7 +50,14 @@ pub use overlay::{ChunkOverlay, Replaced};
 pub use position::{ParsePositionError, Position};
 pub use processor::{Processing, ProcessorConnector, StreamProcessor};
 pub use ready::Ready;
+pub use receipt::{
+    Account, DESTINATIONS_MAX, LateReceipt, MessageId, ParseMessageIdError, Receipt, TableTally,
+    Tally, body_hash, message_hash,
+};
 pub use relation::{Column, Kind, Relation};
+pub use reread::{
+    HeldMessage, HeldMessages, HeldPages, HeldTables, Keeps, PAGE_MESSAGES_MAX, PageSender, Reread,
+};
 pub use saved::{SavedChange, chunk_of};
 pub use sink::{
     Acknowledged, Delivery, Guarantee, Refused, SinkWriter, StreamSink, StreamSinkConnector, Takes,

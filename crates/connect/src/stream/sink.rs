@@ -8,6 +8,8 @@ use flowglass_model::AssetRef;
 use super::batch::StreamBatch;
 use super::message::Messages;
 use super::position::Position;
+use super::receipt::Receipt;
+use super::reread::Reread;
 use super::source::Precondition;
 use crate::batch::Surroundings;
 use crate::encode::EncoderSettings;
@@ -71,6 +73,11 @@ pub trait StreamSink: Send + Sync {
         1
     }
 
+    /// How what it holds can be read again.
+    fn reread(&self) -> Reread {
+        Reread::Nothing("it keeps nothing that could be read again")
+    }
+
     /// Looks at everything that has to be right before it can be opened.
     ///
     /// # Errors
@@ -106,6 +113,8 @@ pub struct Acknowledged {
     pub bytes: u64,
     /// What is still in the client's own buffers: messages and bytes.
     pub buffered: (u64, u64),
+    /// What was written, of sinks that say so themselves: [`super::Keeps::Own`].
+    pub receipt: Option<Receipt>,
 }
 
 /// A row that can never be delivered.

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::control::{Answer, Asked, Begin, Begun, Hold};
 use super::letter::{DeadLetter, LetterFilter, LetterState, StoredLetter};
 use super::position::Position;
+use super::receipt::{Account, LateReceipt};
 use crate::fault::Fault;
 
 /// Where a sink stands, for sinks that do not keep it with the rows, and for people who ask.
@@ -23,6 +24,8 @@ pub struct Checkpoint {
     pub rows: u64,
     /// When, by the wall clock.
     pub at: Timestamp,
+    /// What it has acknowledged up to there. Kept in the same commit; not given back.
+    pub account: Option<Account>,
 }
 
 /// What happened to letters that were to be kept.
@@ -84,6 +87,12 @@ pub trait StreamState: Send + Sync {
     /// # Errors
     /// When the store does not take them.
     async fn save(&self, checkpoints: Vec<Checkpoint>) -> Result<(), Fault>;
+
+    /// Keeps receipts of dead letters that were delivered after all.
+    ///
+    /// # Errors
+    /// When the store does not take them.
+    async fn receive_late(&self, receipts: Vec<LateReceipt>) -> Result<(), Fault>;
 
     /// Keeps letters. Under [`Overflow::Block`] either all find room or none is kept, and
     /// `rejected` says how many there were.

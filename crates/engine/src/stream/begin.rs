@@ -56,7 +56,7 @@ mod tests {
 
     fn kept(sink: &str, position: Position) -> Checkpoint {
         let at = jiff::Timestamp::UNIX_EPOCH;
-        Checkpoint { stream: "s".into(), sink: sink.into(), position, rows: 0, at }
+        Checkpoint { stream: "s".into(), sink: sink.into(), position, rows: 0, at, account: None }
     }
 
     const BOTH: [(&str, Guarantee); 2] =

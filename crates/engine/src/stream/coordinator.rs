@@ -293,6 +293,7 @@ impl<'a> Coordinator<'a> {
         let unix = self.unix_seconds();
         self.meters.settled(lane, settled, now, unix);
         let Some(seat) = self.seats.get_mut(lane) else { return Ok(()) };
+        seat.receipts.add(seat.position.as_ref(), &settled.receipt);
         seat.position = Some(settled.position.clone());
         seat.bytes += settled.bytes;
         seat.delivered += settled.outcome.parts().map(|(_, it)| it.delivered.rows).sum::<u64>();

@@ -10,16 +10,19 @@ use std::time::Duration;
 
 use flowglass_connect::encode::Encoder;
 use flowglass_connect::stream::{
-    Acknowledged, Delivery, Guarantee, Messages, Position, SinkWriter, StreamBatch, StreamSink,
+    Acknowledged, Delivery, Guarantee, Messages, Position, Receipt, SinkWriter, StreamBatch,
+    StreamSink,
 };
 use flowglass_connect::{Clock, Fault};
 use flowglass_model::{ErrorClass, Policy};
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use super::begin::emptied;
 use super::ledger::{ByTable, Outcome};
 use super::letters::Letters;
 use super::processing::refused_of;
+use super::receipts::{Counting, Written, receipt};
 use super::tally;
 
 /// The first wait before a sink is opened again; doubled each time.
@@ -71,6 +74,8 @@ pub(super) struct Settled {
     pub(super) encoding: Duration,
     /// When the oldest row was received, by the monotonic clock.
     pub(super) oldest: Duration,
+    /// What can be held against the sink later, and when it was made.
+    pub(super) receipt: (Option<Receipt>, Timestamp),
 }
 
 /// A lane's parts.
@@ -101,6 +106,7 @@ impl Reports {
 struct Held {
     handed: Handed,
     outcome: ByTable<Outcome>,
+    written: Written,
     sent_at: Duration,
     encoding: Duration,
 }
@@ -108,6 +114,7 @@ struct Held {
 /// A lane at work.
 struct Running {
     lane: Lane,
+    counting: Counting,
     /// In order; the first `sent` of them are with the writer.
     held: VecDeque<Held>,
     sent: usize,
@@ -125,6 +132,7 @@ struct Running {
 pub(super) async fn run(lane: Lane) {
     let reports = lane.reports.clone();
     let mut running = Running {
+        counting: Counting::of(&lane.sink.reread()),
         lane,
         held: VecDeque::new(),
         sent: 0,
@@ -225,6 +233,7 @@ impl Running {
         self.held.push_back(Held {
             handed,
             outcome: ByTable::default(),
+            written: Written::default(),
             sent_at: Duration::ZERO,
             encoding: Duration::ZERO,
         });
@@ -243,6 +252,7 @@ impl Running {
             messages = Some(out);
         }
         held.outcome = tally::delivered(&batch, messages.as_ref());
+        held.written = self.counting.written(&batch, messages.as_ref());
         held.sent_at = self.lane.clock.monotonic();
         held.encoding = held.sent_at.saturating_sub(since);
         if !refused.is_empty() {
@@ -276,7 +286,9 @@ impl Running {
         Ok(())
     }
 
-    async fn report(&self, held: Held, acknowledged: Acknowledged) {
+    async fn report(&self, held: Held, mut acknowledged: Acknowledged) {
+        let sent = (held.handed.batch.as_ref(), &held.written);
+        let receipt = receipt(self.counting, sent, &held.outcome, &mut acknowledged);
         let settled = Settled {
             position: held.handed.batch.position().clone(),
             outcome: held.outcome,
@@ -285,6 +297,7 @@ impl Running {
             took: self.lane.clock.monotonic().saturating_sub(held.sent_at),
             encoding: held.encoding,
             oldest: held.handed.batch.oldest_received(),
+            receipt: (receipt, self.lane.clock.now()),
         };
         self.lane.reports.tell(Report::Settled(settled)).await;
     }

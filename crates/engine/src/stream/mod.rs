@@ -16,6 +16,7 @@ mod letters;
 mod meters;
 mod policy;
 mod processing;
+mod receipts;
 mod replay;
 mod seat;
 mod tally;

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use flowglass_connect::encode::{Encoder, Origin};
 use flowglass_connect::stream::{
-    Delivery, FailedAgain, Hold, LetterBox, LetterState, Messages, Op, Position, Refused,
+    Delivery, FailedAgain, Hold, Keeps, LetterBox, LetterState, Messages, Op, Position, Refused,
     SavedChange, SinkWriter, Slice, StoredLetter, StreamBatch, StreamSink, StreamState, Takes,
     chunk_of,
 };
@@ -25,6 +25,7 @@ use flowglass_connect::{Clock, Fault};
 use flowglass_model::{ErrorClass, Policy};
 
 use super::begin::begin;
+use super::receipts::{Counting, late};
 
 /// Letters of one delivery: with the largest rows that a letter may hold, some tens of megabytes.
 pub const REPLAY_LETTERS_MAX: usize = 100;
@@ -148,12 +149,16 @@ impl<'a> Replay<'a> {
         if going.is_empty() {
             return Ok(sent);
         }
-        let changes: Vec<&SavedChange> = going.iter().map(|it| it.1).collect();
-        for refused in self.deliver(&changes).await? {
-            let place = going.get(refused.change).map(|it| it.0);
-            if let Some(slot) = place.and_then(|at| sent.get_mut(at)) {
-                let (class, detail) = (refused.fault.class(), refused.fault.chain());
-                *slot = Sent::FailedAgain { class, detail };
+        // A sink that makes its receipts itself does not say which row each part of one is of.
+        let own = Counting::of(&self.job.sink.reread()) == Counting::Messages(Keeps::Own);
+        for going in going.chunks(if own { 1 } else { REPLAY_LETTERS_MAX }) {
+            let changes: Vec<&SavedChange> = going.iter().map(|it| it.1).collect();
+            for refused in self.deliver(&changes).await? {
+                let place = going.get(refused.change).map(|it| it.0);
+                if let Some(slot) = place.and_then(|at| sent.get_mut(at)) {
+                    let (class, detail) = (refused.fault.class(), refused.fault.chain());
+                    *slot = Sent::FailedAgain { class, detail };
+                }
             }
         }
         self.keep(letters, &sent).await?;
@@ -208,12 +213,20 @@ impl<'a> Replay<'a> {
         }
         self.number += 1;
         let number = self.number;
+        let counting = Counting::of(&self.job.sink.reread());
+        let written = counting.written(&batch, messages.as_ref());
+        let sent = Arc::clone(&batch);
         self.writer.send(Delivery { number, batch, messages }).await?;
         let acknowledged = tokio::time::timeout(ACKNOWLEDGED_WITHIN, self.writer.acknowledged());
         let acknowledged = acknowledged.await.map_err(|_elapsed| {
             let within = ACKNOWLEDGED_WITHIN.as_secs();
             Fault::new(ErrorClass::Timeout, format!("no acknowledgement within {within} s"))
         })??;
+        let names = (self.job.stream.as_str(), self.job.sink.id());
+        let late = late(names, (&sent, &written), &acknowledged);
+        if !late.is_empty() {
+            self.job.state.receive_late(late).await?;
+        }
         refused.extend(acknowledged.refused);
         Ok(refused)
     }

@@ -12,6 +12,7 @@ use super::job::{SinkJob, SinkStatus};
 use super::lane::Handed;
 use super::ledger::{ByTable, SinkLedger, Sum};
 use super::policy::SinkPosition;
+use super::receipts::Receipts;
 
 /// A sink as the coordinator sees it.
 pub(super) struct Seat {
@@ -38,6 +39,7 @@ pub(super) struct Seat {
     /// Behind what is kept as its checkpoint.
     pub(super) saved: Option<Position>,
     pub(super) ledger: SinkLedger,
+    pub(super) receipts: Receipts,
     pub(super) delivered: u64,
     pub(super) bytes: u64,
     pub(super) trouble: Option<String>,
@@ -51,6 +53,7 @@ impl Seat {
     pub(super) fn new(id: String, job: &SinkJob, orders: mpsc::Sender<Handed>) -> Self {
         Self {
             ledger: SinkLedger::new(id.clone()),
+            receipts: Receipts::default(),
             id,
             required: job.required,
             guarantee: job.sink.guarantee(),
@@ -76,7 +79,8 @@ impl Seat {
     pub(super) fn checkpoint(&self, stream: &str, at: Timestamp) -> Option<Checkpoint> {
         let position = self.position.clone().filter(|it| Some(it) != self.saved.as_ref())?;
         let (stream, sink) = (stream.to_owned(), self.id.clone());
-        Some(Checkpoint { stream, sink, position, rows: self.delivered, at })
+        let account = self.receipts.account();
+        Some(Checkpoint { stream, sink, position, rows: self.delivered, at, account })
     }
 
     /// Where it stands for good.

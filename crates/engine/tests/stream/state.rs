@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use flowglass_connect::Fault;
 use flowglass_connect::stream::{
     Answer, Asked, Begin, Begun, Checkpoint, DeadLetter, DeadLetterLimits, Desired, Hold,
-    LetterFigures, SetAside, StreamRequest, StreamState, Verb,
+    LateReceipt, LetterFigures, SetAside, StreamRequest, StreamState, Verb,
 };
 use jiff::Timestamp;
 
@@ -18,6 +18,7 @@ pub(crate) struct State {
     desired: Mutex<Desired>,
     requests: Mutex<Vec<StreamRequest>>,
     answers: Mutex<Vec<(u64, Answer)>>,
+    late: Mutex<Vec<LateReceipt>>,
 }
 
 impl State {
@@ -55,7 +56,8 @@ impl StreamState for State {
     }
 
     async fn checkpoints(&self, _stream: &str) -> Result<Vec<Checkpoint>, Fault> {
-        Ok(self.kept.lock().unwrap().clone())
+        let forget = |it: &Checkpoint| Checkpoint { account: None, ..it.clone() };
+        Ok(self.kept.lock().unwrap().iter().map(forget).collect())
     }
 
     async fn save(&self, checkpoints: Vec<Checkpoint>) -> Result<(), Fault> {
@@ -64,6 +66,11 @@ impl StreamState for State {
             kept.retain(|old| old.sink != it.sink);
             kept.push(it);
         }
+        Ok(())
+    }
+
+    async fn receive_late(&self, receipts: Vec<LateReceipt>) -> Result<(), Fault> {
+        self.late.lock().unwrap().extend(receipts);
         Ok(())
     }
 

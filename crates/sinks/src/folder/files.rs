@@ -27,7 +27,7 @@ pub(super) fn open_path(settings: &Settings, destination: &str, number: u64) -> 
 }
 
 /// The same when it is closed.
-fn closed_path(settings: &Settings, destination: &str, number: u64) -> PathBuf {
+pub(super) fn closed_path(settings: &Settings, destination: &str, number: u64) -> PathBuf {
     let end = match settings.writes {
         Writes::Lines { .. } => "jsonl",
         Writes::Rows { .. } => "parquet",

@@ -15,10 +15,12 @@
 //! manifest: an older one finds another's token there and stops.
 
 mod config;
+mod digest;
 mod files;
 mod lines;
 mod manifest;
 mod piece;
+mod reread;
 mod rows;
 mod sink;
 mod writer;

@@ -1,7 +1,7 @@
 //! What a batch adds to a file.
 
 use flowglass_connect::Fault;
-use flowglass_connect::stream::Refused;
+use flowglass_connect::stream::{Refused, Tally};
 
 /// Bytes for the file of a destination.
 #[derive(Debug, Default)]
@@ -13,6 +13,8 @@ pub(super) struct Piece {
     pub(super) head: Vec<u8>,
     pub(super) bytes: Vec<u8>,
     pub(super) rows: u64,
+    /// What can be held against rows in columns later; lines are counted by who encoded them.
+    pub(super) sum: Tally,
 }
 
 /// All of a batch, in order.

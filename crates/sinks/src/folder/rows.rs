@@ -15,10 +15,13 @@ use arrow::error::ArrowError;
 use arrow::ipc::writer::StreamWriter;
 use flowglass_connect::Fault;
 use flowglass_connect::encode::idempotency_key;
-use flowglass_connect::stream::{ChangeRef, Datum, Delivery, Identity, Op, Refused, Relation};
+use flowglass_connect::stream::{
+    ChangeRef, Datum, Delivery, Identity, Op, Refused, Relation, Tally,
+};
 use flowglass_model::ErrorClass;
 use sha2::{Digest as _, Sha256};
 
+use super::digest::digests;
 use super::lines::{is_inside, outside};
 use super::piece::{Made, Piece, Pieces};
 use crate::rows::{Filling, Keys, Row, Template, Value, field_of, keys_of, read};
@@ -26,7 +29,7 @@ use crate::rows::{Filling, Keys, Row, Template, Value, field_of, keys_of, read};
 /// What happened: `insert`, `update`, `delete`, `read`, `truncate`.
 const OP: &str = "_flowglass_op";
 /// The idempotency key.
-const ID: &str = "_flowglass_id";
+pub(super) const ID: &str = "_flowglass_id";
 /// When the source committed it.
 const COMMITTED_AT: &str = "_flowglass_committed_at";
 /// The columns whose values did not change and were not sent: they are null here without meaning it.
@@ -260,8 +263,10 @@ impl Builder {
             Arc::new(self.unchanged.finish()),
         ];
         arrays.extend(self.columns.iter_mut().map(Filling::finish));
+        let mut sum = Tally::default();
         let encoded = || -> Result<(Vec<u8>, Vec<u8>), ArrowError> {
             let batch = RecordBatch::try_new(SchemaRef::clone(&table.schema), arrays)?;
+            digests(&batch).iter().for_each(|(_, hash)| sum.add(*hash));
             let mut writer = StreamWriter::try_new(Vec::new(), &table.schema)?;
             let head = writer.get_ref().len();
             writer.write(&batch)?;
@@ -280,6 +285,7 @@ impl Builder {
             head,
             bytes,
             rows: self.rows,
+            sum,
         }))
     }
 }

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use flowglass_connect::stream::{Guarantee, Precondition, SinkWriter, StreamSink, Takes};
+use flowglass_connect::stream::{Guarantee, Precondition, Reread, SinkWriter, StreamSink, Takes};
 use flowglass_connect::{Clock, Fault};
 use flowglass_model::AssetRef;
 
 use super::config::{Settings, Writes};
+use super::reread::{HeldFiles, keeps};
 use super::writer::Writer;
 use crate::messages::{Ends, ThreadedSink, ask};
 
@@ -49,6 +50,11 @@ impl StreamSink for Sink {
 
     fn in_flight_batches_max(&self) -> usize {
         BATCHES_IN_FLIGHT_MAX
+    }
+
+    fn reread(&self) -> Reread {
+        let files = HeldFiles { settings: Arc::clone(&self.settings) };
+        Reread::Messages(keeps(&self.settings), Arc::new(files))
     }
 
     async fn examine(&self) -> Result<Vec<Precondition>, Fault> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
-use flowglass_connect::stream::{Acknowledged, Delivery, Position};
+use flowglass_connect::stream::{Acknowledged, Delivery, Position, Receipt};
 use flowglass_connect::{Clock, Fault};
 
 use super::config::{Settings, Writes};
@@ -91,7 +91,8 @@ impl Writer {
         let mut next = self.manifest.clone();
         next.position = Some(delivery.batch.position().clone());
         let number = delivery.number;
-        let mut acknowledged = Acknowledged { number, refused, ..Acknowledged::default() };
+        let receipt = self.tables.is_some().then(|| receipt_of(&pieces));
+        let mut acknowledged = Acknowledged { number, refused, receipt, ..Acknowledged::default() };
         // From the first changed byte to the manifest nobody else may come in between.
         let locked = Locked::wait(&self.settings.folder.join(&self.settings.manifest))?;
         locked.check(&self.manifest.owner)?;
@@ -176,4 +177,15 @@ impl Writer {
         let old = age.is_some_and(|age| age.unsigned_abs() >= self.settings.age_max);
         current.rows > 0 && (current.bytes >= roll.bytes || current.rows >= roll.rows || old)
     }
+}
+
+/// What a batch added, by destination.
+fn receipt_of(pieces: &[Piece]) -> Receipt {
+    let mut receipt = Receipt::default();
+    for piece in pieces {
+        if let Some(of) = receipt.of(&piece.destination) {
+            of.join(piece.sum);
+        }
+    }
+    receipt
 }

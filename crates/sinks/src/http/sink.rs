@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use flowglass_connect::Fault;
-use flowglass_connect::stream::{Guarantee, Precondition, SinkWriter, StreamSink, Takes};
+use flowglass_connect::stream::{Guarantee, Precondition, Reread, SinkWriter, StreamSink, Takes};
 use flowglass_model::AssetRef;
 
 use super::client::Client;
@@ -51,6 +51,10 @@ impl StreamSink for Sink {
 
     fn in_flight_batches_max(&self) -> usize {
         BATCHES_IN_FLIGHT_MAX
+    }
+
+    fn reread(&self) -> Reread {
+        Reread::Nothing("a webhook does not give back what it was sent")
     }
 
     async fn examine(&self) -> Result<Vec<Precondition>, Fault> {

@@ -21,6 +21,7 @@ mod errors;
 mod examine;
 mod position;
 mod produce;
+mod reread;
 mod sink;
 mod suspects;
 mod topics;

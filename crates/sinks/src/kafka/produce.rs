@@ -18,7 +18,7 @@ use super::tracker::{Failure, Tag, Tracker};
 use crate::messages::{is_refused, refuse, write_id};
 
 /// The header that names the message for ever.
-const ID: &str = "id";
+pub(super) const ID: &str = "id";
 
 /// Between two looks at a queue that is full.
 const WHILE_FULL: Duration = Duration::from_millis(1);

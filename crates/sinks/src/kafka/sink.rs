@@ -4,13 +4,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use flowglass_connect::stream::{Guarantee, Precondition, SinkWriter, StreamSink, Takes};
+use flowglass_connect::stream::{
+    Guarantee, Keeps, Precondition, Reread, SinkWriter, StreamSink, Takes,
+};
 use flowglass_connect::{Clock, Fault};
 use flowglass_model::AssetRef;
 use tokio::sync::oneshot;
 
 use super::config::Settings;
 use super::examine;
+use super::reread::HeldTopics;
 use super::suspects::Suspects;
 use super::worker::{BATCHES_IN_FLIGHT_MAX, Worker};
 use crate::messages::{Ends, ThreadedSink, ask};
@@ -83,6 +86,11 @@ impl StreamSink for Sink {
 
     fn in_flight_batches_max(&self) -> usize {
         BATCHES_IN_FLIGHT_MAX
+    }
+
+    fn reread(&self) -> Reread {
+        let (settings, timer) = (Arc::clone(&self.settings), self.timer.clone());
+        Reread::Messages(Keeps::Whole, Arc::new(HeldTopics { settings, timer }))
     }
 
     async fn examine(&self) -> Result<Vec<Precondition>, Fault> {

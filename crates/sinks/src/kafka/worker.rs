@@ -412,7 +412,8 @@ fn acknowledge(flight: Flight, tracker: &Tracker, say: &Say) {
     refused.sort_by_key(|it| it.change);
     refused.dedup_by_key(|it| it.change);
     let number = flight.delivery.number;
-    let acknowledged = Acknowledged { number, refused, bytes, buffered: tracker.queue() };
+    let buffered = tracker.queue();
+    let acknowledged = Acknowledged { number, refused, bytes, buffered, receipt: None };
     // Nobody listens any more when this fails.
     say.blocking_send(Ok(acknowledged)).unwrap_or_default();
 }

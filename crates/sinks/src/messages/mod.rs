@@ -21,5 +21,7 @@ pub(crate) use refuse::{is_refused, refuse};
 pub(crate) use tasked::{Deliver, TaskedSink};
 #[cfg(any(feature = "kafka", feature = "folder", feature = "sqlite"))]
 pub(crate) use threaded::ask;
+#[cfg(any(feature = "kafka", feature = "folder"))]
+pub(crate) use threaded::start_thread;
 #[cfg(any(feature = "stdout", feature = "kafka", feature = "folder", feature = "sqlite"))]
 pub(crate) use threaded::{Ends, ThreadedSink};

@@ -103,7 +103,11 @@ fn gone(name: &str) -> Fault {
     Fault::new(ErrorClass::Internal, format!("the thread of the {name} ended without a word"))
 }
 
-fn start_thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Fault> {
+/// Starts a thread that ends by itself.
+///
+/// # Errors
+/// When the system has no room for it.
+pub(crate) fn start_thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Fault> {
     std::thread::Builder::new()
         .name(name.to_owned())
         .spawn(work)

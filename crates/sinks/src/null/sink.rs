@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use flowglass_connect::encode::EncoderSettings;
 use flowglass_connect::stream::{
-    Acknowledged, Delivery, Guarantee, Position, Precondition, SinkWriter, StreamSink,
+    Acknowledged, Delivery, Guarantee, Position, Precondition, Reread, SinkWriter, StreamSink,
     StreamSinkConnector, Takes,
 };
 use flowglass_connect::{Fault, Surroundings};
@@ -86,6 +86,10 @@ impl StreamSink for Sink {
 
     fn in_flight_batches_max(&self) -> usize {
         2
+    }
+
+    fn reread(&self) -> Reread {
+        Reread::Nothing("it keeps nothing")
     }
 
     async fn examine(&self) -> Result<Vec<Precondition>, Fault> {

@@ -61,7 +61,7 @@ impl Incoming<'_> {
         let left =
             |of: &AtomicU64, less: u64| of.fetch_sub(less, Ordering::Relaxed).saturating_sub(less);
         let buffered = (left(left_messages, messages), left(left_bytes, size));
-        Acknowledged { number, refused, bytes, buffered }
+        Acknowledged { number, refused, bytes, buffered, receipt: None }
     }
 
     /// All answers to one batch: `OK`, the owner, `OK`, `QUEUED` for each entry and the position,

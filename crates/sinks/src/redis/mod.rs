@@ -24,6 +24,7 @@ mod examine;
 mod inbox;
 mod incoming;
 mod outgoing;
+mod reread;
 mod sink;
 mod writer;
 

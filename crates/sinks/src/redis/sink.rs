@@ -2,12 +2,15 @@
 
 use async_trait::async_trait;
 use flowglass_connect::Fault;
-use flowglass_connect::stream::{Guarantee, Position, Precondition, SinkWriter, StreamSink, Takes};
+use flowglass_connect::stream::{
+    Guarantee, Keeps, Position, Precondition, Reread, SinkWriter, StreamSink, Takes,
+};
 use flowglass_model::{AssetRef, ErrorClass};
 
 use super::config::Settings;
 use super::connection::{Connection, Told};
 use super::examine;
+use super::reread::Streams;
 use super::writer::{BATCHES_IN_FLIGHT_MAX, Writer};
 
 /// The field of the position's hash that names its writer.
@@ -48,6 +51,11 @@ impl StreamSink for Sink {
 
     fn in_flight_batches_max(&self) -> usize {
         BATCHES_IN_FLIGHT_MAX
+    }
+
+    fn reread(&self) -> Reread {
+        let streams = Streams { settings: std::sync::Arc::clone(&self.settings) };
+        Reread::Messages(Keeps::Whole, std::sync::Arc::new(streams))
     }
 
     async fn examine(&self) -> Result<Vec<Precondition>, Fault> {

@@ -80,7 +80,12 @@ impl Template {
 
     /// The name for a table of the source.
     pub(crate) fn name(&self, relation: &Relation) -> Named {
-        let mut parts = self.parts.iter().map(|part| render(part, relation));
+        self.of(&relation.schema, &relation.table)
+    }
+
+    /// The same for a table of which only the name is known.
+    pub(crate) fn of(&self, schema: &str, table: &str) -> Named {
+        let mut parts = self.parts.iter().map(|part| render(part, schema, table));
         match (parts.next(), parts.next()) {
             (Some(schema), Some(table)) => Named { schema: Some(schema), table },
             (table, _) => Named { schema: None, table: table.unwrap_or_default() },
@@ -97,11 +102,11 @@ impl std::fmt::Display for Named {
     }
 }
 
-fn render(part: &[Piece], relation: &Relation) -> String {
+fn render(part: &[Piece], schema: &str, table: &str) -> String {
     let text = |piece: &Piece| match piece {
         Piece::Literal(text) => text.clone(),
-        Piece::Schema => relation.schema.to_string(),
-        Piece::Table => relation.table.to_string(),
+        Piece::Schema => schema.to_owned(),
+        Piece::Table => table.to_owned(),
     };
     part.iter().map(text).collect()
 }

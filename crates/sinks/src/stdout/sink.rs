@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use flowglass_connect::encode::EncoderSettings;
 use flowglass_connect::stream::{
-    Acknowledged, Delivery, Guarantee, Precondition, SinkWriter, StreamSink, StreamSinkConnector,
-    Takes,
+    Acknowledged, Delivery, Guarantee, Precondition, Reread, SinkWriter, StreamSink,
+    StreamSinkConnector, Takes,
 };
 use flowglass_connect::{Fault, Surroundings};
 use flowglass_model::{AssetRef, ErrorClass};
@@ -108,6 +108,10 @@ impl StreamSink for Sink {
 
     fn in_flight_batches_max(&self) -> usize {
         BATCHES_IN_FLIGHT_MAX
+    }
+
+    fn reread(&self) -> Reread {
+        Reread::Nothing("what was printed is in nobody's keeping")
     }
 
     async fn examine(&self) -> Result<Vec<Precondition>, Fault> {

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use rusqlite::params;
 
 use super::doorframe::begin;
+use super::receipts;
 use crate::codec::{int, nanoseconds, uint};
 use crate::error::StoreError;
 use crate::transaction::Log;
@@ -30,7 +31,8 @@ impl Row {
             .map_err(|cause| unreadable("readable position").because(cause))?;
         let at = Timestamp::from_nanosecond(i128::from(self.at_ns))
             .map_err(|cause| unreadable("time").because(cause))?;
-        Ok(Checkpoint { stream: self.stream, sink: self.sink, position, rows: uint(self.rows), at })
+        let (stream, sink) = (self.stream, self.sink);
+        Ok(Checkpoint { stream, sink, position, rows: uint(self.rows), at, account: None })
     }
 }
 
@@ -75,6 +77,9 @@ pub(super) fn save(log: &mut Log, checkpoints: &[Checkpoint]) -> Result<(), Stor
                 insert.execute(params![it.stream, it.sink, position, int(it.rows), at])
             })
             .map_err(&failed)?;
+        if let Some(account) = &it.account {
+            receipts::add(&transaction, it, account).map_err(&failed)?;
+        }
     }
     transaction.commit().map_err(&failed)
 }

@@ -5,12 +5,12 @@ use async_trait::async_trait;
 use flowglass_connect::Fault;
 use flowglass_connect::stream::{
     Answer, Asked, Begin, Begun, Checkpoint, DeadLetter, DeadLetterLimits, FailedAgain, Hold,
-    LetterBox, LetterFilter, LetterState, SetAside, StoredLetter, StreamState,
+    LateReceipt, LetterBox, LetterFilter, LetterState, SetAside, StoredLetter, StreamState,
 };
 use jiff::Timestamp;
 use rusqlite::{Transaction, TransactionBehavior};
 
-use super::{checkpoints, hold, letters, marking, requests};
+use super::{checkpoints, hold, letters, marking, receipts, requests};
 use crate::store::Store;
 use crate::transaction::Log;
 
@@ -29,6 +29,10 @@ impl StreamState for Store {
     async fn save(&self, checkpoints: Vec<Checkpoint>) -> Result<(), Fault> {
         self.write(move |log| checkpoints::save(log, &checkpoints)).await?;
         Ok(())
+    }
+
+    async fn receive_late(&self, receipts: Vec<LateReceipt>) -> Result<(), Fault> {
+        Ok(self.write(move |log| receipts::add_late(log, &receipts)).await?)
     }
 
     async fn set_aside(

@@ -12,7 +12,9 @@ mod hold;
 mod letters;
 mod marking;
 mod reading;
+mod receipts;
 mod requests;
 
 pub use reading::StreamFacts;
+pub use receipts::StoredReceipt;
 pub use requests::RequestView;

@@ -17,6 +17,7 @@ mod examine;
 mod gather;
 mod params;
 mod positions;
+mod reread;
 mod screen;
 mod session;
 mod sink;

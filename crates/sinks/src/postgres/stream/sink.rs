@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use flowglass_connect::Fault;
-use flowglass_connect::stream::{Guarantee, Precondition, SinkWriter, StreamSink, Takes};
+use flowglass_connect::stream::{Guarantee, Precondition, Reread, SinkWriter, StreamSink, Takes};
 use flowglass_model::AssetRef;
 
 use super::config::Settings;
 use super::examine;
 use super::positions::Positions;
+use super::reread::Held;
 use super::session::Limited;
 use super::writer::Writer;
 use crate::messages::TaskedSink;
@@ -51,6 +52,10 @@ impl StreamSink for Sink {
 
     fn in_flight_batches_max(&self) -> usize {
         BATCHES_IN_FLIGHT_MAX
+    }
+
+    fn reread(&self) -> Reread {
+        Reread::Tables(Arc::new(Held { settings: Arc::clone(&self.settings) }))
     }
 
     async fn examine(&self) -> Result<Vec<Precondition>, Fault> {

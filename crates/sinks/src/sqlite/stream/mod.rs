@@ -10,6 +10,7 @@
 mod bind;
 mod config;
 mod positions;
+mod reread;
 mod sink;
 mod tables;
 mod writer;

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::config::Settings;
 
 /// The table of all streams' positions.
-const POSITIONS_TABLE: &str = "_flowglass_positions";
+pub(super) const POSITIONS_TABLE: &str = "_flowglass_positions";
 
 /// The row of one writer.
 #[derive(Debug)]

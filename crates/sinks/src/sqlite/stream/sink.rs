@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use flowglass_clients::sqlite::open_reader;
-use flowglass_connect::stream::{Guarantee, Precondition, SinkWriter, StreamSink, Takes};
+use flowglass_connect::stream::{Guarantee, Precondition, Reread, SinkWriter, StreamSink, Takes};
 use flowglass_connect::{Clock, Fault};
 use flowglass_model::AssetRef;
 
 use super::config::Settings;
+use super::reread::Held;
 use super::writer::Writer;
 use crate::messages::{Ends, ThreadedSink, ask};
 
@@ -50,6 +51,10 @@ impl StreamSink for Sink {
 
     fn in_flight_batches_max(&self) -> usize {
         BATCHES_IN_FLIGHT_MAX
+    }
+
+    fn reread(&self) -> Reread {
+        Reread::Tables(Arc::new(Held { settings: Arc::clone(&self.settings) }))
     }
 
     async fn examine(&self) -> Result<Vec<Precondition>, Fault> {
