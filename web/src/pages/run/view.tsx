@@ -1,0 +1,157 @@
+// The page of one run: header, graph and timeline together, and beside them the node that is
+// selected. Everything that is selected is in the address.
+
+import { useMemo } from "preact/hooks";
+import { now } from "../../app/clock";
+import { useKeys } from "../../app/keyboard";
+import { place, setQuery, to } from "../../app/router";
+import { Head, LinkState } from "../../app/shell";
+import { isFinal } from "../../model/states";
+import type { Snapshot } from "../../model/types";
+import { ago, compact, duration, elapsed, shortId } from "../../ui/format";
+import { Card, Copy, Empty, ErrorBox, Panel, Stat, Tabs } from "../../ui/parts";
+import { StateBadge, StateBar, StateLegend } from "../../ui/state";
+import { AssetTable } from "./assets";
+import { NodeDrawer } from "./drawer";
+import { Gantt } from "./gantt";
+import { RunGraph } from "./graph";
+import { LedgerTable, StageTable } from "./ledger";
+import { LogPanel } from "./logs";
+import { findSelected, keyOf } from "./model";
+import type { RunModel } from "./model";
+
+export function select(key: string | null): void {
+  setQuery({ node: key, attempt: null });
+}
+
+export function RunView({ run }: { run: RunModel }) {
+  const { snapshot } = run;
+  const query = place.value.query;
+  const tab = query.get("tab") ?? "flow";
+  const selected = findSelected(snapshot, query.get("node"));
+  const rows = totalRows(snapshot);
+  const counts = useMemo(
+    () => ({
+      assets: snapshot.pipelines.reduce((sum, it) => sum + it.assets.length, 0),
+      ledger: snapshot.pipelines.reduce((sum, it) => sum + it.ledger.length, 0),
+      logs: snapshot.pipelines.flatMap((it) => it.nodes).reduce((sum, it) => sum + it.log.lines, 0),
+    }),
+    [snapshot, run.version],
+  );
+  useRunKeys(run);
+  return (
+    <div class={selected ? "with-drawer" : ""}>
+      <RunHead run={run} />
+      {snapshot.run.error && <div class="gap"><ErrorBox error={snapshot.run.error} title="The run failed" /></div>}
+      <dl class="stats gap">
+        <Stat label={isFinal(snapshot.run.state) ? "Took" : "Running for"} value={duration(elapsed(snapshot.run, now.value))} />
+        <Stat label="Rows read" value={compact(rows.extracted)} sub={rows.bytes ? `${compact(rows.bytes)} bytes` : undefined} />
+        <Stat label="Rows written" value={compact(rows.written)} />
+        <div class="stat wide">
+          <dt>Nodes</dt>
+          <dd><StateBar counts={snapshot.summary} /></dd>
+          <StateLegend counts={snapshot.summary} />
+        </div>
+      </dl>
+      <Tabs
+        label="Parts of the run" current={tab} onPick={(id) => setQuery({ tab: id === "flow" ? null : id })}
+        tabs={[
+          { id: "flow", label: "Flow" }, { id: "assets", label: "Assets", count: counts.assets },
+          { id: "ledger", label: "Ledger", count: counts.ledger }, { id: "log", label: "Log", count: counts.logs },
+          { id: "about", label: "About" },
+        ]}
+      />
+      <Panel tab={tab}>
+        {snapshot.pipelines.length === 0 && <Empty icon="pipelines" title="Nothing has been told yet">The run has begun; its pipelines show up here as soon as they are known.</Empty>}
+        {tab === "flow" && snapshot.pipelines.length > 0 && <Flow run={run} selected={selected && keyOf(selected.pipeline.pipeline_id, selected.node.node_id)} />}
+        {tab === "assets" && <AssetTable run={run} />}
+        {tab === "ledger" && <div class="stack"><LedgerTable run={run} /><StageTable run={run} /></div>}
+        {tab === "log" && <Card title="Log of the whole run" flush><LogPanel run={run} heightPx={Math.max(320, innerHeight - 330)} /></Card>}
+        {tab === "about" && <About run={run} />}
+      </Panel>
+      {selected && <NodeDrawer key={selected.node.node_id} run={run} pipeline={selected.pipeline} node={selected.node} />}
+    </div>
+  );
+}
+
+function Flow({ run, selected }: { run: RunModel; selected: string | undefined }) {
+  return (
+    <div class="stack">
+      <Card title="Graph" flush><RunGraph run={run} selected={selected} /></Card>
+      <Card title="Timeline" flush><Gantt run={run} selected={selected} /></Card>
+    </div>
+  );
+}
+
+function RunHead({ run }: { run: RunModel }) {
+  const { snapshot: { run: header, pipelines }, saved } = run;
+  const name = pipelines.map((it) => it.pipeline_id).join(", ") || "Run";
+  const parent = header.attributes?.parent_run_id;
+  const heard = run.lastHeardAt && !isFinal(header.state) ? `, heard ${ago(run.lastHeardAt, now.value)}` : "";
+  return (
+    <Head
+      name={`${name} ${header.state ?? ""}`} title={name} {...(saved ? {} : { crumbs: [["Runs", "/runs"]] as [string, string][] })}
+      actions={!saved && (
+        <span aria-live="polite" class="row">
+          {!isFinal(header.state) && <LinkState state={run.link} />}
+          <span class="small dim num">{heard.slice(2)}</span>
+        </span>
+      )}
+    >
+      <div class="row small ink2">
+        <StateBadge state={header.state} reason={header.reason} pill />
+        <span class="row" style={{ gap: "2px" }}><code title={run.id}>{shortId(run.id)}</code><Copy text={run.id} label="Copy the run's id" /></span>
+        {header.started_at && <span>started <time dateTime={header.started_at} title={header.started_at}>{ago(header.started_at, now.value)}</time></span>}
+        {header.attributes?.trigger && <span>by {header.attributes.trigger}</span>}
+        {header.attributes?.host && <span>on {header.attributes.host}</span>}
+        {parent && (saved ? <span>repeats {shortId(parent)}</span> : <a class="link" href={to("runs", parent)}>repeats {shortId(parent)}</a>)}
+      </div>
+    </Head>
+  );
+}
+
+function About({ run }: { run: RunModel }) {
+  const { run: header, pipelines } = run.snapshot;
+  const trace = header.trace_id ?? "";
+  const facts: [string, string | undefined][] = [
+    ["Run", run.id], ["Trace", trace], ["traceparent", trace && `00-${trace}-0000000000000001-01`], ["Tenant", header.tenant],
+    ["Created", header.created_at], ["Started", header.started_at], ["Ended", header.ended_at], ["Last event", `${header.last_seq} at ${header.last_event_at ?? "–"}`],
+    ...Object.entries(header.attributes ?? {}), ...pipelines.flatMap((it) => Object.entries(it.attributes ?? {}).map(([key, value]): [string, string] => [`${it.pipeline_id}: ${key}`, value])),
+  ];
+  return (
+    <Card title="About this run">
+      <dl class="facts wide-keys">
+        {facts.map(([key, value]) => value && (
+          <><dt key={key}>{key}</dt><dd class="row" style={{ gap: "4px" }}><code>{value}</code><Copy text={value} label={`Copy ${key}`} /></dd></>
+        ))}
+      </dl>
+    </Card>
+  );
+}
+
+function totalRows(snapshot: Snapshot) {
+  const out = { extracted: 0, written: 0, bytes: 0 };
+  for (const it of snapshot.pipelines.flatMap((p) => p.nodes)) {
+    out.extracted += it.counts?.extracted ?? 0;
+    out.written += (it.counts?.inserted ?? 0) + (it.counts?.updated ?? 0);
+    out.bytes += it.counts?.bytes ?? 0;
+  }
+  return out;
+}
+
+function useRunKeys(run: RunModel): void {
+  const all = run.snapshot.pipelines.flatMap((p) => p.nodes.map((it) => ({ key: keyOf(p.pipeline_id, it.node_id), state: it.state })));
+  const at = all.findIndex((it) => it.key === place.value.query.get("node"));
+  const order = ["flow", "assets", "ledger", "log", "about"];
+  useKeys([
+    { key: "f", does: "next failed node", act: () => {
+      const next = [...all.slice(at + 1), ...all.slice(0, at + 1)].find((it) => it.state === "failed");
+      if (next) select(next.key);
+    } },
+    { key: "t", does: "next part of the run", act: () => {
+      const tab = order[(order.indexOf(place.value.query.get("tab") ?? "flow") + 1) % order.length]!;
+      setQuery({ tab: tab === "flow" ? null : tab });
+    } },
+    { key: "Escape", does: "close the node", act: () => select(null) },
+  ]);
+}

@@ -1,0 +1,164 @@
+// A graph that can be moved and zoomed: boxes are HTML, so that they are real buttons with text
+// that a reader of the screen hears; lines are SVG beneath them. Only what is in view is drawn.
+
+import type { ComponentChildren } from "preact";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { Icon } from "../icons";
+import { layOut } from "./layout";
+import type { Arrow, Box, Direction, Placed } from "./layout";
+
+interface Props {
+  boxes: Box[];
+  arrows: Arrow[];
+  /** Changes when boxes or arrows do; the layout is made once for each. */
+  version: string;
+  direction?: Direction;
+  heightMaxPx: number;
+  label: string;
+  selected?: string | undefined;
+  render: (box: Placed) => ComponentChildren;
+  /** A class for an arrow, such as the state of what it leads from. */
+  arrowClass?: (arrow: Arrow) => string;
+}
+
+interface View {
+  x: number;
+  y: number;
+  k: number;
+}
+
+const PAD = 24;
+const K_MIN = 0.08;
+const K_MAX = 1.6;
+/** Below this size text cannot be read, and is left out. */
+const K_TEXT = 0.42;
+
+export function GraphView(props: Props) {
+  const { heightMaxPx, selected } = props;
+  const layout = useMemo(() => layOut(props.boxes, props.arrows, props.direction), [props.version, props.direction]);
+  const box = useRef<HTMLDivElement>(null);
+  const [size, setSize] = useState({ w: 0, h: 0 });
+  const [view, setView] = useState<View | undefined>();
+  const height = Math.min(heightMaxPx, Math.max(120, layout.height + PAD * 2));
+
+  const fit = useCallback((kMin: number): View => {
+    const el = box.current!;
+    const [w, h] = [el.clientWidth - PAD * 2, height - PAD * 2];
+    const k = Math.min(1, Math.max(kMin, Math.min(w / Math.max(1, layout.width), h / Math.max(1, layout.height))));
+    const x = layout.width * k <= w ? (el.clientWidth - layout.width * k) / 2 : PAD;
+    const y = layout.height * k <= h ? (height - layout.height * k) / 2 : Math.max((height - layout.height * k) / 2, -1e9);
+    return { x, y, k };
+  }, [layout, height]);
+
+  useLayoutEffect(() => {
+    const el = box.current!;
+    // At first the graph is shown whole when it can be read so, else from its beginning.
+    setView(fit(K_TEXT * 1.5));
+    const watch = new ResizeObserver(() => setSize({ w: el.clientWidth, h: el.clientHeight }));
+    watch.observe(el);
+    return () => watch.disconnect();
+  }, [layout]);
+  // A drawer that opens takes room away: what fitted should fit again.
+  useLayoutEffect(() => {
+    if (size.w > 0 && view && layout.boxes.length <= 60) setView(fit(K_TEXT * 1.5));
+  }, [size.w]);
+
+  const place = useMemo(() => new Map(layout.boxes.map((it) => [it.id, it])), [layout]);
+  useEffect(() => {
+    const it = selected ? place.get(selected) : undefined;
+    if (it) setView((now) => now && broughtIn(it, now, box.current!));
+  }, [selected, place]);
+
+  const zoomBy = useZoom(box, setView);
+  const drag = useDrag(setView);
+  const v = view ?? { x: PAD, y: PAD, k: 1 };
+  const seen = inView(v, size.w || 2000, size.h || height);
+  const shown = layout.boxes.filter((it) => seen(it.x, it.y, it.x + it.width, it.y + it.height));
+  const lines = layout.arrows.filter((it) => {
+    const [a, b] = [place.get(it.from)!, place.get(it.to)!];
+    return seen(Math.min(a.x, b.x), Math.min(a.y, b.y), Math.max(a.x + a.width, b.x + b.width), Math.max(a.y + a.height, b.y + b.height));
+  });
+  return (
+    <div class={`graph ${v.k < K_TEXT ? "far" : ""}`} ref={box} style={{ height: `${height}px` }} role="group" aria-label={props.label} {...drag}>
+      <div class="graph-world" style={{ transform: `translate(${v.x}px, ${v.y}px) scale(${v.k})` }}>
+        <svg width={layout.width} height={layout.height} aria-hidden="true">
+          {lines.map((it) => <path key={`${it.from}>${it.to}`} d={it.d} class={props.arrowClass?.(it) ?? ""} />)}
+        </svg>
+        {shown.map((it) => (
+          <div key={it.id} class="graph-box" style={{ left: `${it.x}px`, top: `${it.y}px`, width: `${it.width}px`, height: `${it.height}px` }}>
+            {props.render(it)}
+          </div>
+        ))}
+      </div>
+      <div class="graph-tools">
+        <button class="button icon-only small" aria-label="Zoom in" onClick={() => zoomBy(1.3)}><Icon name="plus" /></button>
+        <button class="button icon-only small" aria-label="Zoom out" onClick={() => zoomBy(1 / 1.3)}><Icon name="minus" /></button>
+        <button class="button icon-only small" aria-label="Show the whole graph" onClick={() => setView(fit(K_MIN))}><Icon name="fit" /></button>
+      </div>
+    </div>
+  );
+}
+
+function inView({ x, y, k }: View, w: number, h: number) {
+  const margin = 80;
+  const [left, top, right, bottom] = [(-x - margin) / k, (-y - margin) / k, (w - x + margin) / k, (h - y + margin) / k];
+  return (x1: number, y1: number, x2: number, y2: number) => x2 >= left && x1 <= right && y2 >= top && y1 <= bottom;
+}
+
+/** The view moved as little as it must for the box to be inside. */
+function broughtIn(it: Placed, now: View, el: HTMLElement): View {
+  const [left, top] = [it.x * now.k + now.x, it.y * now.k + now.y];
+  const [w, h] = [it.width * now.k, it.height * now.k];
+  const shift = (from: number, length: number, room: number) =>
+    from < PAD ? PAD - from : from + length > room - PAD ? room - PAD - from - length : 0;
+  const [dx, dy] = [shift(left, w, el.clientWidth), shift(top, h, el.clientHeight)];
+  return dx || dy ? { ...now, x: now.x + dx, y: now.y + dy } : now;
+}
+
+function useZoom(box: { current: HTMLDivElement | null }, setView: (change: (now: View | undefined) => View | undefined) => void) {
+  const zoomAt = (factor: number, px: number, py: number) =>
+    setView((now) => {
+      if (!now) return now;
+      const k = Math.min(K_MAX, Math.max(K_MIN, now.k * factor));
+      const share = k / now.k;
+      return { k, x: px - (px - now.x) * share, y: py - (py - now.y) * share };
+    });
+  useEffect(() => {
+    const el = box.current!;
+    // Zoom only when asked for, so that the wheel still moves the page.
+    const wheel = (event: WheelEvent) => {
+      if (!event.ctrlKey && !event.metaKey) return;
+      event.preventDefault();
+      const at = el.getBoundingClientRect();
+      zoomAt(Math.exp(-event.deltaY * 0.004), event.clientX - at.left, event.clientY - at.top);
+    };
+    el.addEventListener("wheel", wheel, { passive: false });
+    return () => el.removeEventListener("wheel", wheel);
+  }, []);
+  return (factor: number) => zoomAt(factor, (box.current?.clientWidth ?? 0) / 2, (box.current?.clientHeight ?? 0) / 2);
+}
+
+function useDrag(setView: (change: (now: View | undefined) => View | undefined) => void) {
+  const from = useRef<{ x: number; y: number; id: number; moved: boolean } | undefined>(undefined);
+  return {
+    onPointerDown: (event: PointerEvent) => {
+      if (event.button !== 0 || (event.target as Element).closest(".graph-tools")) return;
+      from.current = { x: event.clientX, y: event.clientY, id: event.pointerId, moved: false };
+    },
+    onPointerMove: (event: PointerEvent & { currentTarget: HTMLDivElement }) => {
+      const start = from.current;
+      if (!start || start.id !== event.pointerId) return;
+      const [dx, dy] = [event.clientX - start.x, event.clientY - start.y];
+      if (!start.moved && Math.hypot(dx, dy) < 4) return;
+      if (!start.moved) event.currentTarget.setPointerCapture(event.pointerId);
+      from.current = { ...start, x: event.clientX, y: event.clientY, moved: true };
+      setView((now) => now && { ...now, x: now.x + dx, y: now.y + dy });
+    },
+    onPointerUp: () => (from.current = undefined),
+    onPointerCancel: () => (from.current = undefined),
+    // What was a drag is not a click on the box where it began.
+    onClickCapture: (event: MouseEvent) => {
+      if (from.current?.moved) event.stopPropagation();
+    },
+  };
+}
