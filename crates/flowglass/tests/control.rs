@@ -97,8 +97,14 @@ fn a_stream_is_paused_over_a_crash_goes_on_reads_a_table_again_and_stops() {
     // It has come as far as it will: it is open, and says that it is paused.
     field.wait_for_line("paused on request");
     assert_eq!(field.rows().len(), 10, "it read on");
+    let node = || {
+        let run = field.ask(&["runs", "show", "latest", "--format", "json"]).ok().json();
+        run["pipelines"][0]["nodes"][0].clone()
+    };
+    assert_eq!((&node()["state"], &node()["reason"]), (&"waiting".into(), &"paused".into()));
     drop(field.ask(&["resume", "shop"]).ok());
     field.wait_for_rows("insert", 20);
+    wait_for("the node runs again", PATIENCE, || (node()["state"] == "running").then_some(()));
 
     drop(field.ask(&["resync", "shop", "public.orders"]).ok());
     field.wait_for_rows("read", 20);

@@ -39,9 +39,9 @@ declare! {
         SinkErrorsTotal sink_errors_total(sink: Sink<'_>, error_kind: ErrorClass) -> CounterHandle, Occurrences, Sink;
             "Sends that a sink did not take, by class of error."
         SinkTxnCommitsTotal sink_txn_commits_total(sink: Sink<'_>) -> CounterHandle, Occurrences, Sink;
-            "Transactions that a sink committed."
+            "Batches that a sink committed together with the position behind them."
         SinkTxnAbortsTotal sink_txn_aborts_total(sink: Sink<'_>) -> CounterHandle, Occurrences, Sink;
-            "Transactions that a sink rolled back; expected to stay near zero."
+            "Times that such a sink lost what it had not committed; expected to stay near zero."
 
         AvroEncodeTotal avro_encode_total(path: AvroPath) -> CounterHandle, Rows, Avro;
             "Rows encoded as Avro, by where the schema came from."

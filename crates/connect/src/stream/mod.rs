@@ -62,7 +62,9 @@ pub use saved::{SavedChange, chunk_of};
 pub use sink::{
     Acknowledged, Delivery, Guarantee, Refused, SinkWriter, StreamSink, StreamSinkConnector, Takes,
 };
-pub use source::{Head, Precondition, StreamReader, StreamSource, StreamSourceConnector};
+pub use source::{
+    Head, Precondition, StreamReader, StreamSource, StreamSourceConnector, TableProgress,
+};
 pub use state::{
     Checkpoint, DeadLetterLimits, FailedAgain, LetterBox, Overflow, SetAside, StreamState,
 };

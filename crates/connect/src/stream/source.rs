@@ -125,6 +125,19 @@ pub struct Head {
     pub wire_bytes: u64,
     /// Rows of the running snapshot: done and expected.
     pub snapshot: Option<(u64, u64)>,
+    /// How far each table of the last snapshot has been read.
+    pub tables: Vec<TableProgress>,
+}
+
+/// How far a table has been read by a snapshot, in parts of about the same size.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableProgress {
+    /// `schema.table`.
+    pub table: String,
+    /// Parts that have been read.
+    pub done: u64,
+    /// All parts.
+    pub parts: u64,
 }
 
 /// Something that has to be right before a stream can run.

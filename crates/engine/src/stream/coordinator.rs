@@ -129,9 +129,10 @@ impl<'a> Coordinator<'a> {
             lanes.spawn("stream-lane", lane::run(lane));
             seats.push(Seat::new(id, sink, orders));
         }
-        let ids: Vec<_> = job.sinks.iter().map(|it| it.sink.id()).collect();
-        let meters =
-            Meters::new(job.meters.clone(), job.source.id(), &ids, job.queue_batches_max.max(1));
+        let sinks: Vec<_> =
+            job.sinks.iter().map(|it| (it.sink.id(), it.sink.guarantee())).collect();
+        let bounds = (job.queue_batches_max.max(1), gathered_max(job));
+        let meters = Meters::new(job.meters.clone(), job.source.id(), &sinks, bounds);
         Ok(Self {
             job,
             stop,
@@ -190,9 +191,7 @@ impl<'a> Coordinator<'a> {
                 break;
             }
             let due = self.batcher.due_at().map(|at| at.saturating_sub(self.now()));
-            let gathered = self.batcher.waiting_events()
-                >= self.job.limits.events_max.saturating_mul(BATCHES_GATHERED_MAX)
-                && due.is_some();
+            let gathered = self.batcher.waiting_events() >= gathered_max(self.job) && due.is_some();
             let reads = !self.control.is_paused();
             let waiting_since = self.now();
             tokio::select! {
@@ -255,6 +254,9 @@ impl<'a> Coordinator<'a> {
             Report::Trouble { fault, attempt } => {
                 self.meters.trouble(lane, &fault);
                 if let Some(seat) = self.seats.get_mut(lane) {
+                    if attempt == 1 && !seat.in_flight.is_empty() {
+                        self.meters.gave_up(lane);
+                    }
                     seat.trouble = Some(fault.chain());
                     seat.attempts = attempt;
                 }
@@ -435,6 +437,7 @@ impl<'a> Coordinator<'a> {
         }
         let paused = self.control.is_paused();
         let stalled = self.watcher.stalled(now, &sinks).filter(|_| !paused);
+        self.meters.gathered(self.batcher.waiting_events());
         let committed = self.job.policy.committed(&self.positions());
         let ledger = self.seats.iter().flat_map(|it| it.ledger.entries()).collect();
         let handed = self.handed.clone();
@@ -463,6 +466,11 @@ impl<'a> Coordinator<'a> {
     fn unix_seconds(&self) -> f64 {
         self.job.clock.now().as_millisecond() as f64 / 1e3
     }
+}
+
+/// Rows that may wait before they are cut into batches.
+const fn gathered_max(job: &StreamJob) -> usize {
+    job.limits.events_max.saturating_mul(BATCHES_GATHERED_MAX)
 }
 
 fn ticker() -> Interval {

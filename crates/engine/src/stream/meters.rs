@@ -11,12 +11,15 @@ use flowglass_catalog::{
     CounterHandle, GaugeHandle, PipelineScope, SecondsHandle, SizeHandle, TimingHandle,
 };
 use flowglass_connect::Fault;
-use flowglass_connect::stream::{Head, Relation, StreamBatch};
+use flowglass_connect::stream::{Guarantee, Head, Op, Relation, StreamBatch};
 
 use super::batcher::Trigger;
 use super::lane::Settled;
 use super::ledger::{ByTable, Sum};
 use super::letters::LetterTotals;
+
+/// The channel between the source and the batcher.
+const SOURCE: &str = "source";
 
 /// The stream's meters.
 pub(super) struct Meters {
@@ -35,6 +38,8 @@ pub(super) struct Meters {
     last_checkpoint: GaugeHandle,
     unaccounted: GaugeHandle,
     stages: [StageMeters; 3],
+    /// Rows that were read and are not in a batch yet, and how many of them there may be.
+    gathered: GaugeHandle,
     tables: BTreeMap<String, TableMeters>,
     sinks: Vec<SinkMeters>,
 }
@@ -46,6 +51,7 @@ struct StageMeters {
 
 struct TableMeters {
     events: CounterHandle,
+    snapshot: CounterHandle,
     lag: GaugeHandle,
     read: CounterHandle,
     delivered: CounterHandle,
@@ -63,7 +69,14 @@ struct SinkMeters {
     depth: GaugeHandle,
     bytes: GaugeHandle,
     queue: GaugeHandle,
+    /// Of sinks that keep the position in the transaction of the rows.
+    transactions: Option<Transactions>,
     id: String,
+}
+
+struct Transactions {
+    commits: CounterHandle,
+    aborts: CounterHandle,
 }
 
 /// A stage of the stream.
@@ -96,14 +109,14 @@ impl Meters {
     pub(super) fn new(
         scope: PipelineScope,
         source: &str,
-        sinks: &[&str],
-        queue_batches_max: usize,
+        sinks: &[(&str, Guarantee)],
+        (queue_batches_max, gathered_max): (usize, usize),
     ) -> Self {
         let stage = |stage: StageOf| StageMeters {
             busy: scope.stage_busy_seconds_total(label::Stage(stage.name())),
             blocked: scope.stage_blocked_seconds_total(label::Stage(stage.name())),
         };
-        let of_sink = |id: &&str| {
+        let of_sink = |(id, guarantee): &(&str, Guarantee)| {
             let queue = format!("sink-{id}");
             scope.pipeline_channel_capacity(Channel(&queue)).set_count(queue_batches_max as u64);
             SinkMeters {
@@ -115,10 +128,16 @@ impl Meters {
                 depth: scope.sink_buffer_depth(Sink(id)),
                 bytes: scope.sink_buffer_bytes(Sink(id)),
                 queue: scope.pipeline_channel_depth(Channel(&queue)),
+                transactions: (*guarantee == Guarantee::ExactlyOnce).then(|| Transactions {
+                    commits: scope.sink_txn_commits_total(Sink(id)),
+                    aborts: scope.sink_txn_aborts_total(Sink(id)),
+                }),
                 id: (*id).to_owned(),
             }
         };
+        scope.pipeline_channel_capacity(Channel(SOURCE)).set_count(gathered_max as u64);
         Self {
+            gathered: scope.pipeline_channel_depth(Channel(SOURCE)),
             source_bytes: scope.source_bytes_total(Source(source)),
             reconnects: scope.source_reconnects_total(Source(source)),
             lag: scope.source_lag_seconds(Source(source)),
@@ -163,6 +182,9 @@ impl Meters {
         for (relation, sum) in read.parts() {
             self.table(relation).events.add(sum.rows);
         }
+        for (_, change) in batch.changes().filter(|(_, it)| it.op() == Op::Read) {
+            self.table(change.relation()).snapshot.increment();
+        }
     }
 
     /// A batch was handed to a sink. The ledger is one of (table, sink): a row that goes to two
@@ -200,6 +222,21 @@ impl Meters {
         meters.last_checkpoint.set(unix);
         meters.depth.set_count(settled.buffered.0);
         meters.bytes.set_count(settled.buffered.1);
+        if let Some(transactions) = &meters.transactions {
+            transactions.commits.increment();
+        }
+    }
+
+    /// A sink gave up what it had not committed.
+    pub(super) fn gave_up(&self, sink: usize) {
+        if let Some(transactions) = self.sinks.get(sink).and_then(|it| it.transactions.as_ref()) {
+            transactions.aborts.increment();
+        }
+    }
+
+    /// How many rows wait to be cut into batches.
+    pub(super) fn gathered(&self, rows: usize) {
+        self.gathered.set_count(rows as u64);
     }
 
     /// A sink could not be used.
@@ -222,6 +259,12 @@ impl Meters {
         self.reconnects.raise_to(before + head.reconnects);
         if let Some(bytes) = head.retained_bytes {
             self.retained.set_count(bytes);
+        }
+        for table in &head.tables {
+            #[expect(clippy::cast_precision_loss, reason = "a ratio")]
+            let ratio = table.done as f64 / table.parts.max(1) as f64;
+            let (source, of) = (Source(&self.source), Table(&table.table));
+            self.scope.snapshot_progress_ratio(source, of).set(ratio);
         }
     }
 
@@ -292,6 +335,7 @@ impl Meters {
             let rows = |disposition| scope.ledger_rows_total(Table(name), disposition);
             TableMeters {
                 events: scope.source_events_total(Source(source), Table(name)),
+                snapshot: scope.snapshot_rows_total(Source(source), Table(name)),
                 lag: scope.source_table_lag_seconds(Table(name)),
                 read: rows(Disposition::Read),
                 delivered: rows(Disposition::Delivered),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use flowglass_model::{Counts, Entity, ErrorClass, EventKind, LogLevel, Reason, State};
+use flowglass_model::{Counts, Entity, ErrorClass, EventKind, LogLevel, Reason, Scope, State};
 use tokio::sync::watch;
 
 use super::coordinator;
@@ -47,7 +47,7 @@ impl Work for StreamWork {
         }
         let letters_max = self.job.dead_letters.entries_max;
         let seen = self.status.subscribe();
-        let mut teller = Teller { at, seen, letters_max, told: Vec::new() };
+        let mut teller = Teller { at, seen, letters_max, paused: false, told: Vec::new() };
         let ended = {
             tokio::select! {
                 ended = coordinator::run(&self.job, &at.stop, self.status.clone()) => ended,
@@ -56,6 +56,8 @@ impl Work for StreamWork {
         };
         let status = self.status.borrow().clone();
         teller.ledger(&status).await?;
+        // A node that waits cannot end.
+        teller.pause(false).await?;
         let counts = counts_of(&status);
         let good = ended.is_ok();
         self.close(at, &open, good, counts).await?;
@@ -110,6 +112,8 @@ struct Teller<'a> {
     seen: watch::Receiver<Status>,
     /// Dead letters there may be.
     letters_max: u64,
+    /// Whether the node is said to wait.
+    paused: bool,
     /// Troubles that were told and are not over.
     told: Vec<String>,
 }
@@ -135,7 +139,21 @@ impl Teller<'_> {
         }
     }
 
+    /// Says that the node waits because somebody paused it, or that it goes on.
+    async fn pause(&mut self, paused: bool) -> Result<(), RecordError> {
+        if std::mem::replace(&mut self.paused, paused) == paused {
+            return Ok(());
+        }
+        let to = match paused {
+            true => (State::Waiting, Reason::Paused),
+            false => (State::Running, Reason::Executing),
+        };
+        let node = Scope { attempt: None, ..self.at.scope.clone() };
+        self.at.recorder.transition(&node, Entity::Node, to, |_| {}).await
+    }
+
     async fn progress(&mut self, status: &Status) -> Result<(), RecordError> {
+        self.pause(status.paused).await?;
         let counts = counts_of(status);
         self.at
             .recorder

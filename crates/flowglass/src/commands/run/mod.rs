@@ -14,9 +14,12 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use flowglass_catalog::label::PipelineKind;
 use flowglass_connect::Registry;
 use flowglass_engine::stream::Until;
-use flowglass_engine::{BuildContext, BuiltPipeline, Resumed, RunJob, build, new_run_id};
+use flowglass_engine::{
+    BuildContext, BuildError, BuiltPipeline, Resumed, RunJob, build, new_run_id,
+};
 use flowglass_manifest::{Plan, Severity, StreamPlan};
 use flowglass_model::{Reason, Redactor, RunId, RunReport, State};
 
@@ -123,15 +126,11 @@ pub(crate) async fn run(mut args: RunArgs) -> anyhow::Result<Exit> {
         };
         match build(plan, &context) {
             Ok(pipeline) => pipelines.push(pipeline),
-            Err(errors) => {
-                for error in &errors {
-                    let (node, fault) = (&error.node, &error.fault);
-                    let said = format!("{}/{node}: {}", plan.pipeline(), fault.chain());
-                    console::say(&format!("error: {said}\n  hint: {}", fault.advice()));
-                }
-                return Ok(Exit::Usage);
-            }
+            Err(errors) => return Ok(refuse_plan(plan, &errors)),
         }
+        // A workflow has as many sources as copies.
+        let of = (plan.tenant(), plan.pipeline());
+        drop(session.meters_of(of, PipelineKind::Workflow, ""));
     }
     let mut flows = Vec::new();
     for plan in &plans.streams {
@@ -151,6 +150,15 @@ pub(crate) async fn run(mut args: RunArgs) -> anyhow::Result<Exit> {
     let made = make(&args, &session, &plans, (job, flows)).await;
     page.close().await;
     made
+}
+
+fn refuse_plan(plan: &Plan, errors: &[BuildError]) -> Exit {
+    for error in errors {
+        let (node, fault) = (&error.node, &error.fault);
+        let said = format!("{}/{node}: {}", plan.pipeline(), fault.chain());
+        console::say(&format!("error: {said}\n  hint: {}", fault.advice()));
+    }
+    Exit::Usage
 }
 
 /// What the manifests say.

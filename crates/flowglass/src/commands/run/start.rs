@@ -7,10 +7,11 @@ use std::sync::Arc;
 use anyhow::Context;
 use async_trait::async_trait;
 use clap::Args;
-use flowglass_catalog::Registry as Meters;
+use flowglass_catalog::label::{PipelineKind, SourceType, Version};
+use flowglass_catalog::{PipelineScope, Registry as Meters};
 use flowglass_connect::{Clock, EventLog, Fault, Surroundings, SystemClock, Tasks};
 use flowglass_engine::{Keeper, Recorder, RunJob, Stop};
-use flowglass_model::{Event, Redactor, RunId, Snapshot};
+use flowglass_model::{Event, PipelineId, Redactor, RunId, Snapshot};
 use flowglass_store::{Appender, Store, StoreOptions};
 
 /// Where runs are recorded.
@@ -51,9 +52,22 @@ impl Session {
         let clock = Arc::new(SystemClock::new());
         let store = Store::open(&args.store, &StoreOptions::default(), clock.as_ref())?;
         let meters = Meters::default();
-        let revision = option_env!("FLOWGLASS_REVISION").unwrap_or("unknown");
+        let revision = env!("FLOWGLASS_REVISION");
         meters.process().record_build(env!("CARGO_PKG_VERSION"), revision);
         Ok(Self { store: Arc::new(store), meters, clock })
+    }
+
+    /// The meters of a pipeline, which they introduce.
+    pub(crate) fn meters_of(
+        &self,
+        (tenant, pipeline): (&str, &PipelineId),
+        kind: PipelineKind,
+        source: &str,
+    ) -> PipelineScope {
+        let meters = self.meters.pipeline(tenant, pipeline.as_str());
+        let version = Version(env!("CARGO_PKG_VERSION"));
+        meters.pipeline_info(kind, SourceType(source), version).set(1.0);
+        meters
     }
 
     /// A folder for this run's temporary files, gone at its end. Folders of killed runs that are

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use flowglass_catalog::label::PipelineKind;
 use flowglass_connect::stream::{Position, StreamState};
 use flowglass_connect::{Registry, Surroundings};
 use flowglass_engine::stream::{BuiltStream, StreamContext, Until, build_stream};
@@ -33,7 +34,8 @@ pub(super) fn build(
     registry: &Registry,
     (around, until): (Surroundings, Until),
 ) -> Result<BuiltStream, String> {
-    let meters = session.meters.pipeline(plan.tenant(), plan.pipeline().as_str());
+    let (of, source) = ((plan.tenant(), plan.pipeline()), &plan.source().connector.kind);
+    let meters = session.meters_of(of, PipelineKind::Stream, source);
     let context = StreamContext {
         registry,
         around,

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use flowglass_clients::postgres::TableName;
-use flowglass_connect::stream::{Head, Position};
+use flowglass_connect::stream::{Head, Position, TableProgress};
 use tokio::sync::Notify;
 
 use super::slot::first_needed;
@@ -101,6 +101,11 @@ impl Shared {
     /// Rows of the running snapshot: done and expected.
     pub(super) fn set_snapshot(&self, rows: Option<(u64, u64)>) {
         self.lock().snapshot = rows;
+    }
+
+    /// How far each table of a snapshot has been read.
+    pub(super) fn set_progress(&self, tables: Vec<TableProgress>) {
+        self.lock().tables = tables;
     }
 
     pub(super) fn add_reconnect(&self) {

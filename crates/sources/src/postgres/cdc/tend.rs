@@ -138,6 +138,9 @@ impl Follower {
         if !link.meanwhile(self.out.hand(*chunk)).await? {
             return Err(closed());
         }
+        if let Some(backfill) = &self.backfill {
+            self.around.shared.set_progress(backfill.tables());
+        }
         self.assembly.settle(position.clone());
         self.handed = position;
         self.handed_at = now;

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowglass_connect::stream::{Chunk, ChunkBuilder, Position, Relation, RowRef};
+use flowglass_connect::stream::{Chunk, ChunkBuilder, Position, Relation, RowRef, TableProgress};
 use flowglass_connect::{Fault, Tasks};
 use flowglass_model::ErrorClass;
 use tokio::sync::mpsc;
@@ -109,6 +109,11 @@ impl Backfill {
     /// Rows read so far.
     pub(in super::super) const fn rows_done(&self) -> u64 {
         self.progress.rows_done
+    }
+
+    /// How far each table has been read.
+    pub(in super::super) fn tables(&self) -> Vec<TableProgress> {
+        self.progress.tables()
     }
 
     /// What positions carry now.

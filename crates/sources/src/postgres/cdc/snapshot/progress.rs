@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use flowglass_connect::stream::Position;
+use flowglass_connect::stream::{Position, TableProgress};
 use serde::{Deserialize, Serialize};
 
 /// A table, or a partition of one, cut into runs of pages.
@@ -88,6 +88,26 @@ impl Progress {
     /// The run that comes next.
     pub(in super::super) fn next_run(&self) -> Option<Run> {
         self.run_at(self.runs_done)
+    }
+
+    /// How far each table has been read.
+    pub(in super::super) fn tables(&self) -> Vec<TableProgress> {
+        let mut left = self.runs_done;
+        let mut tables: Vec<TableProgress> = Vec::new();
+        for part in &self.parts {
+            let parts = u64::from(part.runs);
+            let done = parts.min(left);
+            left -= done;
+            let table = format!("{}.{}", part.schema, part.table);
+            match tables.last_mut().filter(|it| it.table == table) {
+                Some(same) => {
+                    same.done += done;
+                    same.parts += parts;
+                }
+                None => tables.push(TableProgress { table, done, parts }),
+            }
+        }
+        tables
     }
 
     fn run_at(&self, number: u64) -> Option<Run> {
@@ -204,6 +224,8 @@ mod tests {
         let mut again = Progress { runs_done: 2, ..progress() };
         again.begin_table_again(1);
         assert_eq!(again.runs_done, 0, "both parts are of one table");
+        let told = TableProgress { table: "s.t".to_owned(), done: 1, parts: 3 };
+        assert_eq!(progress().tables(), [told]);
     }
 
     #[test]

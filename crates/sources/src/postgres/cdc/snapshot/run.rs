@@ -127,6 +127,9 @@ impl Initial {
                     chunk.mark(progress.position(view.point));
                 }
                 shared.set_snapshot(Some((progress.rows_done, self.rows_expected)));
+                if last {
+                    shared.set_progress(progress.tables());
+                }
                 if !out.hand(chunk.finish()).await {
                     return Err(Fault::new(ErrorClass::Cancelled, "nobody takes the snapshot"));
                 }
