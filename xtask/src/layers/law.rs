@@ -40,8 +40,8 @@ pub(crate) const ROOMS: &[Room] = &[
     room("telemetry", &["model", "catalog", "connect"], &["testkit"]),
     room(
         "server",
-        &["model", "catalog", "manifest", "connect", "engine", "telemetry"],
-        &["testkit", "store"],
+        &["model", "catalog", "manifest", "connect", "engine", "store", "telemetry"],
+        &["testkit"],
     ),
     room(
         "flowglass",
