@@ -172,7 +172,7 @@ export function Head({ title, name, crumbs, children, actions }: HeadProps) {
       <div class="titles">
         {crumbs && (
           <nav class="crumb" aria-label="Path">
-            {crumbs.map(([text, href]) => <><a key={href} href={href}>{text}</a><span aria-hidden="true">/</span></>)}
+            {crumbs.map(([text, href]) => <><a key={href} href={href}>{text}</a><span aria-hidden="true">›</span></>)}
           </nav>
         )}
         <h1>{title}</h1>

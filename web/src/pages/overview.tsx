@@ -6,13 +6,14 @@ import { useFleet } from "../app/fleet";
 import { useResource } from "../app/resource";
 import { to } from "../app/router";
 import { Head } from "../app/shell";
+import { zeroCounts } from "../model/fold";
 import { Chart } from "../ui/chart";
 import { compact, count, duration, percent, plural } from "../ui/format";
 import { Icon } from "../ui/icons";
-import { Ago, Card, Empty, Failure, Loading, Stat } from "../ui/parts";
+import { Ago, Card, Empty, Failure, Loading, Stat, Told } from "../ui/parts";
 import { Sparkline } from "../ui/spark";
-import { StateBadge, StateIcon } from "../ui/state";
-import { RunRow } from "./runs";
+import { StateBadge, StateBar, StateIcon, StateLegend } from "../ui/state";
+import { longestOf, RunRow } from "./runs";
 
 export function OverviewPage() {
   const overview = useResource("overview", (signal) => get<Overview>("/api/v1/overview", {}, signal), { everyMs: 5000 });
@@ -29,11 +30,14 @@ export function OverviewPage() {
           <Stats it={it} />
           <div class="two">
             <AttentionCard items={it.attention} />
+            <div class="stack">
             <Card title="Rows moved" end={<span class="small dim num">last hour</span>}>
               {it.throughput.rows.length > 1
                 ? <Chart label="Rows moved per minute in the last hour" start={it.throughput.start} step_seconds={it.throughput.step_seconds} heightPx={200} series={[{ label: "rows", values: it.throughput.rows, color: "running" }]} />
                 : <Empty icon="bolt" title="Nothing moved in the last hour" />}
             </Card>
+            <DayOfRuns it={it} />
+            </div>
           </div>
           <Streams pipelines={fleet.value} />
           <Card title="Latest runs" end={<a class="link small" href="/runs">All runs</a>} flush>
@@ -45,7 +49,7 @@ export function OverviewPage() {
                   <span role="columnheader">Run</span><span role="columnheader" class="c-nodes">Nodes</span><span role="columnheader" class="right c-rows">Rows</span>
                   <span role="columnheader" class="c-why">What went wrong</span><span role="columnheader" class="right">Took</span><span role="columnheader" class="right">Started</span>
                 </div>
-                {runs.value.items.map((run, at) => <RunRow key={run.run_id} it={run} at={at} longest={Math.max(1e-3, ...runs.value!.items.map((r) => r.duration_seconds ?? 0))} />)}
+                {runs.value.items.map((run, at) => <RunRow key={run.run_id} it={run} at={at} longest={longestOf(runs.value!.items).get(run.pipelines[0] ?? "") ?? 0} />)}
               </div>
             )}
           </Card>
@@ -74,6 +78,18 @@ function Stats({ it }: { it: Overview }) {
   );
 }
 
+function DayOfRuns({ it }: { it: Overview }) {
+  const counts = { ...zeroCounts(), ...it.runs.by_state_24h };
+  return (
+    <Card title="Runs" end={<span class="small dim">last 24 hours</span>}>
+      <div class="stack" style={{ gap: "9px" }}>
+        <StateBar counts={counts} />
+        {Object.values(counts).some(Boolean) ? <StateLegend counts={counts} /> : <p class="dim small">None yet.</p>}
+      </div>
+    </Card>
+  );
+}
+
 export function AttentionCard({ items }: { items: Attention[] }) {
   return (
     <Card title="Needs attention" count={items.length || undefined} flush>
@@ -88,8 +104,8 @@ export function AttentionCard({ items }: { items: Attention[] }) {
                   <span class={`sev s-${it.severity} nowrap`}>{it.title}</span>
                   <span class="small dim right grow"><Ago time={it.since} /></span>
                 </div>
-                <p class="ink2 small">{it.detail}</p>
-                {it.hint && <p class="small dim row" style={{ gap: "5px" }}><Icon name="bulb" /><span>{it.hint}</span></p>}
+                <p class="ink2 small"><Told text={it.detail} /></p>
+                {it.hint && <p class="small dim row" style={{ gap: "5px" }}><Icon name="bulb" /><span><Told text={it.hint} /></span></p>}
               </div>
             </li>
           ))}

@@ -42,7 +42,7 @@ export function PipelinesPage() {
           <div class="table pipe-cols" role="table" aria-label="Pipelines">
             <div class="thead" role="row">
               <span role="columnheader">Pipeline</span><span role="columnheader">State</span><span role="columnheader" class="c-spark">Lately</span>
-              <span role="columnheader" class="right">Pace</span><span role="columnheader" class="c-next">Next, or behind by</span><span role="columnheader" class="right c-last">Last run</span>
+              <span role="columnheader" class="right c-pace">Pace</span><span role="columnheader" class="c-next">Next, or behind by</span><span role="columnheader" class="right c-last">Last run</span>
             </div>
             {shown.map((it) => <Row key={it.name} it={it} />)}
           </div>
@@ -75,11 +75,11 @@ function Row({ it }: { it: Pipeline }) {
           <a class="main" data-row href={to("pipelines", it.name)}>{it.name}</a>
           <span class="dim small c-labels"> {Object.entries(it.labels).map(([k, v]) => `${k}=${v}`).join(" ")}</span>
         </span>
-        {it.late && <span class="tag state-tag s-waiting"><Icon name="clock" />late</span>}
+        {it.late && <span class="tag state-tag s-waiting"><Icon name="clock" /><span class="late-word">late</span></span>}
       </span>
       <span role="cell"><StateBadge state={s?.stalled ? "trouble" : it.state} /></span>
       <span role="cell" class="c-spark">{s ? <Sparkline values={s.history.rows} state="running" label="rows per second, last 10 minutes" /> : <RunBars runs={it.recent} max={24} />}</span>
-      <span role="cell" class="num right nowrap">{s ? <>{compact(s.rate_rows_per_second)}<span class="dim small">/s</span></> : duration(usual)}</span>
+      <span role="cell" class="num right nowrap c-pace">{s ? <>{compact(s.rate_rows_per_second)}<span class="dim small">/s</span></> : duration(usual)}</span>
       <span role="cell" class="num ink2 cut c-next">
         {s ? <>behind {duration(s.lag_seconds)}</> : it.schedule ? <><code class="dim">{it.schedule.cron}</code> {it.schedule.next_at ? ago(it.schedule.next_at, now.value) : ""}</> : <span class="dim">by hand</span>}
       </span>

@@ -11,7 +11,7 @@ import { Head } from "../app/shell";
 import { feed } from "../live/feed";
 import { STATES } from "../model/states";
 import { ago, compact, count, duration, elapsed, shortId } from "../ui/format";
-import { Card, Choice, Empty, Failure, Loading, Search } from "../ui/parts";
+import { Card, Choice, Empty, Failure, Loading, Search, Told } from "../ui/parts";
 import { StateBar, StateIcon } from "../ui/state";
 import { VirtualList } from "../ui/virtual";
 import { RunMatrix } from "./matrix";
@@ -117,7 +117,7 @@ export function placeNew(before: RunSummary[], told: RunSummary[], { q, state, p
 
 export function RunList({ filter }: { filter: RunFilter }) {
   const { runs, total, more, whole, loading, error, reload } = useRuns(filter);
-  const longest = useMemo(() => Math.max(1e-3, ...runs.slice(0, 200).map((it) => it.duration_seconds ?? 0)), [runs]);
+  const longest = useMemo(() => longestOf(runs), [runs]);
   const filtered = filter.q || filter.state || filter.pipeline;
   const said = total !== null ? count(total) : whole ? count(runs.length) : `${count(runs.length)}+`;
   return (
@@ -138,12 +138,22 @@ export function RunList({ filter }: { filter: RunFilter }) {
           <VirtualList
             total={runs.length} rowPx={44} heightMaxPx={Math.max(360, innerHeight - 200)} role="rowgroup"
             onRange={(_, last) => last > runs.length - 60 && more()}
-            row={(at) => <RunRow it={runs[at]!} at={at} longest={longest} />}
+            row={(at) => <RunRow it={runs[at]!} at={at} longest={longest.get(runs[at]!.pipelines[0] ?? "") ?? 0} />}
           />
         </div>
       )}
     </Card>
   );
+}
+
+/** The longest time of each pipeline's runs: what a run's own bar is measured by. */
+export function longestOf(runs: RunSummary[]): Map<string, number> {
+  const longest = new Map<string, number>();
+  for (const it of runs) {
+    const name = it.pipelines[0] ?? "";
+    longest.set(name, Math.max(longest.get(name) ?? 1e-3, it.duration_seconds ?? 0));
+  }
+  return longest;
 }
 
 export function RunRow({ it, at, longest }: { it: RunSummary; at: number; longest: number }) {
@@ -159,7 +169,7 @@ export function RunRow({ it, at, longest }: { it: RunSummary; at: number; longes
       </span>
       <span role="cell" class="c-nodes"><StateBar counts={it.nodes.by_state} /></span>
       <span role="cell" class="num right c-rows">{compact(it.counts.extracted)}</span>
-      <span role="cell" class="cut small ink2 c-why" title={it.error?.detail}>{it.error && <><code class="bad">{it.error.class}</code> {it.error.detail}</>}</span>
+      <span role="cell" class="cut small ink2 c-why" title={it.error?.detail}>{it.error && <><code class="bad">{it.error.class}</code> <Told text={it.error.detail} /></>}</span>
       <span role="cell" class="num right took">
         {duration(seconds)}
         <span class="meter" aria-hidden="true"><i class={`s-${it.state}`} style={{ width: `${Math.min(100, ((seconds ?? 0) / longest) * 100)}%` }} /></span>

@@ -35,7 +35,7 @@ export function Stat({ label, value, unit, sub, state }: { label: string; value:
         {value}
         {unit && <small> {unit}</small>}
       </dd>
-      {sub != null && <div class="sub">{sub}</div>}
+      {sub != null && <dd class="sub">{sub}</dd>}
     </div>
   );
 }
@@ -72,8 +72,8 @@ export function Failure({ error, retry }: { error: Error; retry?: () => void }) 
         <strong class="grow">{problem?.title ?? "This cannot be shown"}</strong>
         {retry && <button class="button small" onClick={retry}>Try again</button>}
       </div>
-      <div class="detail">{problem ? problem.detail : error.message}</div>
-      {problem?.hint && <Hint>{problem.hint}</Hint>}
+      <div class="detail"><Told text={problem ? problem.detail ?? "" : error.message} /></div>
+      {problem?.hint && <Hint><Told text={problem.hint} /></Hint>}
       {problem?.request_id && <div class="small dim">request <code>{problem.request_id}</code></div>}
     </div>
   );
@@ -97,8 +97,8 @@ export function ErrorBox({ error, title }: { error: ErrorInfo; title?: string })
         <span class="tag state-tag s-failed"><code>{error.class}</code></span>
         {error.retryable && <span class="tag">another attempt can help</span>}
       </div>
-      <div class="detail">{error.detail}</div>
-      {error.hint && <Hint>{error.hint}</Hint>}
+      <div class="detail"><Told text={error.detail} /></div>
+      {error.hint && <Hint><Told text={error.hint} /></Hint>}
     </div>
   );
 }
@@ -209,6 +209,11 @@ export function Search({ value, onInput, label, width = "240px", primary = true 
       {primary && <kbd aria-hidden="true">/</kbd>}
     </label>
   );
+}
+
+/** A sentence of the program: what it sets in backticks is set as code. */
+export function Told({ text }: { text: string }) {
+  return <>{text.split(/`([^`]+)`/).map((part, at) => (at % 2 ? <code key={at}>{part}</code> : part))}</>;
 }
 
 /** A text with every occurrence of `q` marked. */

@@ -1,6 +1,5 @@
 // Small pictures of figures: a line for a rate, bars for the last runs.
 
-import { to } from "../app/router";
 import type { RecentRun } from "../api/types";
 import { duration } from "./format";
 
@@ -28,9 +27,7 @@ export function RunBars({ runs, max = 20 }: { runs: RecentRun[]; max?: number })
       {shown.map((it) => {
         const height = it.duration_seconds == null ? 100 : Math.max(14, (it.duration_seconds / longest) * 100);
         return (
-          <a key={it.run_id} href={to("runs", it.run_id)} tabIndex={-1} aria-hidden="true" title={`${it.state}, ${duration(it.duration_seconds)}`} style={{ height: "100%", display: "flex", alignItems: "flex-end" }}>
-            <i class={`s-${it.state}`} style={{ height: `${height}%` }} />
-          </a>
+          <i key={it.run_id} class={`s-${it.state}`} style={{ height: `${height}%` }} title={`${it.state}, ${duration(it.duration_seconds)}`} />
         );
       })}
     </div>

@@ -78,11 +78,10 @@ function GanttRow({ row: { key, node }, percent, at, on }: RowProps) {
   const first = bars[0]?.started_at;
   const end = bars.length ? endOf(bars.at(-1)!, at) : 0;
   const seconds = node.duration_seconds ?? (node.started_at && node.state === "running" ? (at - Date.parse(node.started_at)) / 1000 : undefined);
-  const words = `${node.node_id}: ${node.state ?? "unknown"}${seconds === undefined ? "" : `, ${duration(seconds)}`}${bars.length > 1 ? `, ${bars.length} attempts` : ""}`;
   const left = percent(end) > 82;
   return (
-    <button class="grow-row" data-row aria-pressed={on} aria-label={words} onClick={() => select(on ? null : key)}>
-      <span class="who"><StateIcon state={node.state} /><span class="cut" title={node.node_id}>{node.node_id}</span></span>
+    <button class="grow-row" data-row aria-pressed={on} onClick={() => select(on ? null : key)}>
+      <span class="who"><StateIcon state={node.state} label /><span class="cut" title={node.node_id}>{node.node_id}</span></span>
       <span class="lane">
         {node.created_at && first && Date.parse(first) > Date.parse(node.created_at) && (
           <span class="wait" style={{ left: `${Math.max(0, percent(Date.parse(node.created_at)))}%`, width: `${Math.max(0, percent(Date.parse(first)) - Math.max(0, percent(Date.parse(node.created_at))))}%` }} />

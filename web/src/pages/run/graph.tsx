@@ -37,6 +37,7 @@ export function RunGraph({ run, selected }: { run: RunModel; selected: string | 
   return (
     <GraphView
       label="Graph of the run's nodes" boxes={boxes} arrows={arrows} selected={selected} heightMaxPx={boxes.length > 40 ? 460 : 420}
+      initial={boxes.find((it) => nodes.get(it.id)?.state === "running")?.id ?? boxes.find((it) => nodes.get(it.id)?.state === "failed")?.id}
       version={`${boxes.length} ${arrows.length} ${boxes.at(-1)?.id ?? ""}`} arrowClass={stateClass}
       render={({ id }) => {
         const node = nodes.get(id)!;
@@ -70,9 +71,9 @@ const GraphNode = memo(function GraphNode(it: NodeProps) {
   const facts = [it.kind, seconds !== undefined && duration(seconds), it.rows ? `${compact(it.rows)} rows` : "", it.attempts > 1 && `${it.attempts} attempts`];
   const text = facts.filter(Boolean).join(" · ");
   return (
-    <button class={`gnode s-${it.state}`} aria-pressed={it.on} aria-label={`${it.name}: ${it.state}. ${text}`} onClick={() => select(it.on ? null : it.id)}>
-      <StateIcon state={it.state} />
-      <b class="cut" title={it.name}>{it.name}</b>
+    <button class={`gnode s-${it.state}`} aria-pressed={it.on} title={`${it.name}: ${it.state}. ${text}`} onClick={() => select(it.on ? null : it.id)}>
+      <StateIcon state={it.state} label />
+      <b class="cut">{it.name}</b>
       <small class="cut">{text}</small>
     </button>
   );

@@ -48,7 +48,7 @@ export function LogPanel({ run, node, heightPx, primary = true }: Props) {
   return (
     <div class="log" ref={box}>
       <div class="log-tools">
-        <Search value={q} onInput={setQ} label="Search the log" width="190px" primary={primary} />
+        <Search value={q} onInput={setQ} label="Search the log" width={node ? "150px" : "220px"} primary={primary} />
         <label>
           <span class="visually-hidden">Level</span>
           <select class="field" value={level} onChange={(event) => setLevel(event.currentTarget.value)}>

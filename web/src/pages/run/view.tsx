@@ -8,7 +8,7 @@ import { place, setQuery, to } from "../../app/router";
 import { Head, LinkState } from "../../app/shell";
 import { isFinal } from "../../model/states";
 import type { Snapshot } from "../../model/types";
-import { ago, compact, duration, elapsed, shortId } from "../../ui/format";
+import { ago, bytes, compact, duration, elapsed, shortId } from "../../ui/format";
 import { Card, Copy, Empty, ErrorBox, Panel, Stat, Tabs } from "../../ui/parts";
 import { StateBadge, StateBar, StateLegend } from "../../ui/state";
 import { AssetTable } from "./assets";
@@ -45,12 +45,12 @@ export function RunView({ run }: { run: RunModel }) {
       {snapshot.run.error && <div class="gap"><ErrorBox error={snapshot.run.error} title="The run failed" /></div>}
       <dl class="stats gap">
         <Stat label={isFinal(snapshot.run.state) ? "Took" : "Running for"} value={duration(elapsed(snapshot.run, now.value))} />
-        <Stat label="Rows read" value={compact(rows.extracted)} sub={rows.bytes ? `${compact(rows.bytes)} bytes` : undefined} />
+        <Stat label="Rows read" value={compact(rows.extracted)} sub={rows.bytes ? bytes(rows.bytes) : undefined} />
         <Stat label="Rows written" value={compact(rows.written)} />
         <div class="stat wide">
           <dt>Nodes</dt>
           <dd><StateBar counts={snapshot.summary} /></dd>
-          <StateLegend counts={snapshot.summary} />
+          <dd class="sub"><StateLegend counts={snapshot.summary} /></dd>
         </div>
       </dl>
       <Tabs

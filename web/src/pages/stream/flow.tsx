@@ -89,7 +89,9 @@ function Wires({ to, flowing, bad }: WireProps) {
     <svg class="wires" viewBox={`0 0 56 ${height}`} width="56" height={height} aria-hidden="true">
       {Array.from({ length: to }, (_, at) => {
         const y = at * (CARD_PX + GAP_PX) + CARD_PX / 2;
-        return <path key={at} class={bad(at) ? "bad" : flowing(at) ? "flowing" : "still"} d={`M0,${height / 2} C28,${height / 2} 28,${y} 56,${y}`} />;
+        const d = `M0,${height / 2} C28,${height / 2} 28,${y} 56,${y}`;
+        const how = bad(at) ? "bad" : flowing(at) ? "flowing" : "";
+        return <g key={at}><path d={d} />{how && <path class={how} d={d} />}</g>;
       })}
     </svg>
   );

@@ -7,7 +7,7 @@ import { useResource } from "../../app/resource";
 import { ask } from "../../ui/dialog";
 import { bytes, count, plural } from "../../ui/format";
 import { Icon } from "../../ui/icons";
-import { Ago, Card, Copy, Empty, Failure, Loading } from "../../ui/parts";
+import { Ago, Card, Copy, Empty, Failure, Loading, Told } from "../../ui/parts";
 
 type Act = "ack" | "purge" | "replay";
 interface Filter {
@@ -119,7 +119,7 @@ function Row({ it, picked, open, onPick, onOpen }: RowProps) {
           <span class="tag state-tag s-failed"><code>{it.class}</code></span>
           {it.status === "acked" && <span class="tag">seen</span>}
         </span>
-        <span role="cell" class="cut ink2 small c-why" title={it.detail}>{it.detail}</span>
+        <span role="cell" class="cut ink2 small c-why" title={it.detail}><Told text={it.detail} /></span>
         <span role="cell" class="cut c-rows">{it.table}</span>
         <span role="cell" class="cut ink2 c-rows">{it.sink}</span>
         <span role="cell" class="right small dim"><Ago time={it.at} /></span>
@@ -127,7 +127,7 @@ function Row({ it, picked, open, onPick, onOpen }: RowProps) {
       {open && (
         <div class="letter" role="row">
           <div role="cell" class="stack">
-            <p>{it.detail}</p>
+            <p><Told text={it.detail} /></p>
             <dl class="facts">
               <dt>Key</dt><dd><code>{it.key ?? "–"}</code></dd>
               <dt>Position</dt><dd><code>{it.position}</code></dd>

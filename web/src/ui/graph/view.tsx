@@ -16,6 +16,8 @@ interface Props {
   heightMaxPx: number;
   label: string;
   selected?: string | undefined;
+  /** The box that a graph too large for its room is shown around at first. */
+  initial?: string | undefined;
   render: (box: Placed) => ComponentChildren;
   /** A class for an arrow, such as the state of what it leads from. */
   arrowClass?: (arrow: Arrow) => string;
@@ -50,17 +52,24 @@ export function GraphView(props: Props) {
     return { x, y, k };
   }, [layout, height]);
 
+  // At first the graph is shown whole when it can be read so, else around what matters.
+  const begin = () => {
+    const first = fit(K_TEXT * 1.5);
+    const around = layout.boxes.find((it) => it.id === (selected ?? props.initial));
+    setView(around ? centred(around, first, box.current!, layout) : first);
+  };
   useLayoutEffect(() => {
     const el = box.current!;
-    // At first the graph is shown whole when it can be read so, else from its beginning.
-    setView(fit(K_TEXT * 1.5));
+    begin();
     const watch = new ResizeObserver(() => setSize({ w: el.clientWidth, h: el.clientHeight }));
     watch.observe(el);
     return () => watch.disconnect();
   }, [layout]);
   // A drawer that opens takes room away: what fitted should fit again.
+  const shownAt = useRef(0);
   useLayoutEffect(() => {
-    if (size.w > 0 && view && layout.boxes.length <= 60) setView(fit(K_TEXT * 1.5));
+    if (shownAt.current > 0 && size.w > 0 && layout.boxes.length <= 60) begin();
+    shownAt.current = size.w;
   }, [size.w]);
 
   const place = useMemo(() => new Map(layout.boxes.map((it) => [it.id, it])), [layout]);
@@ -103,6 +112,14 @@ function inView({ x, y, k }: View, w: number, h: number) {
   const margin = 80;
   const [left, top, right, bottom] = [(-x - margin) / k, (-y - margin) / k, (w - x + margin) / k, (h - y + margin) / k];
   return (x1: number, y1: number, x2: number, y2: number) => x2 >= left && x1 <= right && y2 >= top && y1 <= bottom;
+}
+
+/** The view with that box in the middle, where the graph does not fit whole. */
+function centred(it: Placed, now: View, el: HTMLElement, whole: { width: number; height: number }): View {
+  const [w, h] = [el.clientWidth, el.clientHeight];
+  const x = whole.width * now.k <= w - PAD ? now.x : w / 2 - (it.x + it.width / 2) * now.k;
+  const y = whole.height * now.k <= h - PAD ? now.y : h / 2 - (it.y + it.height / 2) * now.k;
+  return { ...now, x, y };
 }
 
 /** The view moved as little as it must for the box to be inside. */
