@@ -67,6 +67,7 @@ function Graph({ graph, focus, version }: { graph: AssetGraph; focus: string; ve
   return (
     <GraphView
       label="Lineage" heightMaxPx={380} boxes={boxes} arrows={graph.edges} version={`${version} ${boxes.length} ${graph.edges.length}`} selected={`asset:${focus}`}
+      farClass={(id) => (assets.has(id) ? "s-info" : "s-idle")} onPick={(id) => assets.has(id) && setQuery({ focus: id.slice(6) }, { replace: false })}
       render={({ id }) => {
         const asset = assets.get(id);
         if (asset) {

@@ -129,7 +129,7 @@ function PlanGraph({ it }: { it: PipelineDetail }) {
   return (
     <Card title="Graph" flush>
       <GraphView
-        label="Graph of the pipeline's nodes" heightMaxPx={520} version={it.etag} boxes={it.nodes.map((node) => ({ id: node.id, width: 180, height: 44 }))}
+        label="Graph of the pipeline's nodes" heightMaxPx={520} version={it.etag} farClass={() => "s-idle"} boxes={it.nodes.map((node) => ({ id: node.id, width: 180, height: 44 }))}
         arrows={it.nodes.flatMap((node) => node.needs.map((from) => ({ from, to: node.id })))}
         render={({ id }) => <div class="gnode plain"><Icon name={action.get(id) === "sql" ? "sql" : action.get(id) === "command" ? "command" : action.get(id) === "check" ? "check" : "table"} class="mark" /><b class="cut">{id}</b><small>{action.get(id)}</small></div>}
       />

@@ -18,7 +18,7 @@ interface Props {
   onScrolledAway?: () => void;
 }
 
-const OVERSCAN = 12;
+const OVERSCAN = 8;
 
 export function VirtualList(props: Props) {
   const { total, rowPx, heightMaxPx, followEnd } = props;

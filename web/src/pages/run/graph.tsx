@@ -1,5 +1,6 @@
 // The run's nodes as a graph, with their states as they are now.
 
+import { useMemo } from "preact/hooks";
 import { memo } from "./memo";
 import { now } from "../../app/clock";
 import { isFinal } from "../../model/states";
@@ -15,6 +16,35 @@ import { select } from "./view";
 const BOX = { width: 196, height: 46 };
 
 export function RunGraph({ run, selected }: { run: RunModel; selected: string | undefined }) {
+  const { nodes, boxes, arrows, version } = useMemo(() => partsOf(run), [run.snapshot, run.version]);
+  const stateClass = ({ from, to }: Arrow) => {
+    const [a, b] = [nodes.get(from)?.state, nodes.get(to)?.state];
+    if (b === "running") return "flowing";
+    if (a === "failed") return "bad";
+    return a === "complete" && b === "complete" ? "done" : b === "skipped" ? "off" : "";
+  };
+  return (
+    <GraphView
+      label="Graph of the run's nodes" boxes={boxes} arrows={arrows} selected={selected} heightMaxPx={boxes.length > 40 ? 460 : 420}
+      initial={boxes.find((it) => nodes.get(it.id)?.state === "running")?.id ?? boxes.find((it) => nodes.get(it.id)?.state === "failed")?.id}
+      version={version} arrowClass={stateClass}
+      farClass={(id) => `s-${nodes.get(id)?.state ?? "unknown"}`} onPick={select}
+      render={({ id }) => {
+        const node = nodes.get(id)!;
+        return (
+          <GraphNode
+            id={id} name={node.node_id} state={node.state ?? "unknown"} kind={node.action?.kind ?? ""} on={id === selected}
+            attempts={node.attempts.length} rows={rowsOf(node)} seconds={isFinal(node.state) ? node.duration_seconds : undefined}
+            running={node.state === "running" ? node.started_at : undefined}
+          />
+        );
+      }}
+    />
+  );
+}
+
+/** Boxes and arrows of all pipelines; the version moves only when the graph itself does. */
+function partsOf(run: RunModel) {
   const nodes = new Map<string, NodeView>();
   const boxes: Box[] = [];
   const arrows: Arrow[] = [];
@@ -28,29 +58,7 @@ export function RunGraph({ run, selected }: { run: RunModel; selected: string | 
       arrows.push({ from: keyOf(pipeline.pipeline_id, from), to: keyOf(pipeline.pipeline_id, to) });
     }
   }
-  const stateClass = ({ from, to }: Arrow) => {
-    const [a, b] = [nodes.get(from)?.state, nodes.get(to)?.state];
-    if (b === "running") return "flowing";
-    if (a === "failed") return "bad";
-    return a === "complete" && b === "complete" ? "done" : b === "skipped" ? "off" : "";
-  };
-  return (
-    <GraphView
-      label="Graph of the run's nodes" boxes={boxes} arrows={arrows} selected={selected} heightMaxPx={boxes.length > 40 ? 460 : 420}
-      initial={boxes.find((it) => nodes.get(it.id)?.state === "running")?.id ?? boxes.find((it) => nodes.get(it.id)?.state === "failed")?.id}
-      version={`${boxes.length} ${arrows.length} ${boxes.at(-1)?.id ?? ""}`} arrowClass={stateClass}
-      render={({ id }) => {
-        const node = nodes.get(id)!;
-        return (
-          <GraphNode
-            id={id} name={node.node_id} state={node.state ?? "unknown"} kind={node.action?.kind ?? ""} on={id === selected}
-            attempts={node.attempts.length} rows={rowsOf(node)} seconds={isFinal(node.state) ? node.duration_seconds : undefined}
-            running={node.state === "running" ? node.started_at : undefined}
-          />
-        );
-      }}
-    />
-  );
+  return { nodes, boxes, arrows, version: `${boxes.length} ${arrows.length} ${boxes.at(-1)?.id ?? ""}` };
 }
 
 interface NodeProps {

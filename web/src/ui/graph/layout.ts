@@ -36,6 +36,21 @@ const DAGRE_BOXES_MAX = 150;
 const RANK_GAP = 56;
 const BOX_GAP = 14;
 
+const LAYOUTS_MAX = 4;
+const kept = new Map<string, Layout>();
+
+/** The layout, or the one that was made before for the same boxes and arrows. */
+export function layOutOnce(boxes: Box[], arrows: Arrow[], direction: Direction = "LR"): Layout {
+  const key = `${direction}|${boxes.map((it) => `${it.id}:${it.width}x${it.height}`).join()}|${arrows.map((it) => `${it.from}>${it.to}`).join()}`;
+  let layout = kept.get(key);
+  if (!layout) {
+    layout = layOut(boxes, arrows, direction);
+    if (kept.size >= LAYOUTS_MAX) kept.delete(kept.keys().next().value!);
+    kept.set(key, layout);
+  }
+  return layout;
+}
+
 export function layOut(boxes: Box[], arrows: Arrow[], direction: Direction = "LR"): Layout {
   const known = new Set(boxes.map((it) => it.id));
   const real = arrows.filter((it) => known.has(it.from) && known.has(it.to) && it.from !== it.to);

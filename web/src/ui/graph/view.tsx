@@ -4,8 +4,8 @@
 import type { ComponentChildren } from "preact";
 import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { Icon } from "../icons";
-import { layOut } from "./layout";
-import type { Arrow, Box, Direction, Placed } from "./layout";
+import { layOutOnce } from "./layout";
+import type { Arrow, Box, Direction, Layout, Placed } from "./layout";
 
 interface Props {
   boxes: Box[];
@@ -21,6 +21,9 @@ interface Props {
   render: (box: Placed) => ComponentChildren;
   /** A class for an arrow, such as the state of what it leads from. */
   arrowClass?: (arrow: Arrow) => string;
+  /** A class for a box that is too far away to be read, and what a click on it does. */
+  farClass?: (id: string) => string;
+  onPick?: (id: string) => void;
 }
 
 interface View {
@@ -37,7 +40,7 @@ const K_TEXT = 0.42;
 
 export function GraphView(props: Props) {
   const { heightMaxPx, selected } = props;
-  const layout = useMemo(() => layOut(props.boxes, props.arrows, props.direction), [props.version, props.direction]);
+  const layout = useMemo(() => layOutOnce(props.boxes, props.arrows, props.direction), [props.version, props.direction]);
   const box = useRef<HTMLDivElement>(null);
   const [size, setSize] = useState({ w: 0, h: 0 });
   const [view, setView] = useState<View | undefined>();
@@ -82,18 +85,26 @@ export function GraphView(props: Props) {
   const drag = useDrag(setView);
   const v = view ?? { x: PAD, y: PAD, k: 1 };
   const seen = inView(v, size.w || 2000, size.h || height);
+  const far = v.k < K_TEXT && !!props.farClass;
   const shown = layout.boxes.filter((it) => seen(it.x, it.y, it.x + it.width, it.y + it.height));
   const lines = layout.arrows.filter((it) => {
     const [a, b] = [place.get(it.from)!, place.get(it.to)!];
     return seen(Math.min(a.x, b.x), Math.min(a.y, b.y), Math.max(a.x + a.width, b.x + b.width), Math.max(a.y + a.height, b.y + b.height));
   });
+  const pickFar = (event: MouseEvent) => {
+    if ((event.target as Element).closest(".graph-tools")) return;
+    const at = box.current!.getBoundingClientRect();
+    const [x, y] = [(event.clientX - at.left - v.x) / v.k, (event.clientY - at.top - v.y) / v.k];
+    const hit = layout.boxes.find((it) => x >= it.x && x <= it.x + it.width && y >= it.y && y <= it.y + it.height);
+    if (hit) props.onPick?.(hit.id);
+  };
   return (
-    <div class={`graph ${v.k < K_TEXT ? "far" : ""}`} ref={box} style={{ height: `${height}px` }} role="group" aria-label={props.label} {...drag}>
+    <div class="graph" ref={box} style={{ height: `${height}px` }} role="group" aria-label={props.label} {...drag} onClick={far ? pickFar : undefined}>
       <div class="graph-world" style={{ transform: `translate(${v.x}px, ${v.y}px) scale(${v.k})` }}>
         <svg width={layout.width} height={layout.height} aria-hidden="true">
-          {lines.map((it) => <path key={`${it.from}>${it.to}`} d={it.d} class={props.arrowClass?.(it) ?? ""} />)}
+          {far ? <Far layout={{ ...layout, boxes: shown, arrows: lines }} {...props} /> : lines.map((it) => <path key={`${it.from}>${it.to}`} d={it.d} class={props.arrowClass?.(it) ?? ""} />)}
         </svg>
-        {shown.map((it) => (
+        {!far && shown.map((it) => (
           <div key={it.id} class="graph-box" style={{ left: `${it.x}px`, top: `${it.y}px`, width: `${it.width}px`, height: `${it.height}px` }}>
             {props.render(it)}
           </div>
@@ -105,6 +116,31 @@ export function GraphView(props: Props) {
         <button class="button icon-only small" aria-label="Show the whole graph" onClick={() => setView(fit(K_MIN))}><Icon name="fit" /></button>
       </div>
     </div>
+  );
+}
+
+/** A graph from far away: all boxes of one state are one shape, and all arrows of one kind one line,
+ * so that a thousand are drawn as fast as ten. The timeline beneath has each by name. */
+function Far({ layout, selected, farClass, arrowClass }: Props & { layout: Layout }) {
+  const gather = <T,>(all: T[], classOf: (it: T) => string, draw: (it: T) => string) => {
+    const by = new Map<string, string[]>();
+    for (const it of all) {
+      const name = classOf(it);
+      const paths = by.get(name);
+      if (paths) paths.push(draw(it));
+      else by.set(name, [draw(it)]);
+    }
+    return [...by];
+  };
+  const lines = gather(layout.arrows, (it) => arrowClass?.(it) ?? "", (it) => it.d);
+  const boxes = gather(layout.boxes, (it) => farClass!(it.id), (it) => `M${it.x},${it.y}h${it.width}v${it.height}h${-it.width}z`);
+  const on = layout.boxes.find((it) => it.id === selected);
+  return (
+    <>
+      {lines.map(([name, paths]) => <path key={`line ${name}`} class={name} d={paths.join("")} />)}
+      {boxes.map(([name, paths]) => <path key={`box ${name}`} class={`far-box ${name}`} d={paths.join("")} />)}
+      {on && <rect class="far-on" x={on.x - 12} y={on.y - 12} width={on.width + 24} height={on.height + 24} rx="20" />}
+    </>
   );
 }
 
