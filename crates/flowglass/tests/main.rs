@@ -9,6 +9,7 @@ mod dlq;
 mod evidence;
 mod full_disk;
 mod fuzzing;
+mod idle;
 mod manifests;
 mod observability;
 mod one_truth;

@@ -59,7 +59,12 @@ pub(crate) struct Stream {
 impl Stream {
     /// Starts it with these variables.
     pub(crate) fn start(scratch: &Scratch, manifest: &str, variables: &[(&str, &str)]) -> Self {
-        let mut flowglass = flowglass(scratch, &["run", manifest]);
+        Self::with(scratch, &["run", manifest], variables)
+    }
+
+    /// The same with arguments of one's own.
+    pub(crate) fn with(scratch: &Scratch, args: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut flowglass = flowglass(scratch, args);
         for (name, value) in variables {
             flowglass = flowglass.env(name, value);
         }

@@ -69,7 +69,7 @@ impl<R: Recipe> Service<R> {
         recipe.prepare(&folder);
         let mut service = Self { recipe, folder, port: 0, child: None, watchdog };
         for tried in 1..=PORTS_TRIED_MAX {
-            service.port = free_port();
+            service.port = unused_port();
             match service.launch() {
                 Ok(()) => break,
                 Err(status) if tried == PORTS_TRIED_MAX => service.give_up(&status),
@@ -186,7 +186,11 @@ impl<R: Recipe> Drop for Service<R> {
 }
 
 /// A port that nobody listens to just now.
-fn free_port() -> u16 {
+///
+/// # Panics
+/// When there is none.
+#[must_use]
+pub fn unused_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0))
         .and_then(|listener| listener.local_addr())
         .expect("no free port on 127.0.0.1")
