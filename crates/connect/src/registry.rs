@@ -10,7 +10,7 @@ use crate::fault::Fault;
 use crate::query::QueryEngine;
 use crate::stream::{
     ProcessorConnector, StreamProcessor, StreamSink, StreamSinkConnector, StreamSource,
-    StreamSourceConnector,
+    StreamSourceConnector, Trial,
 };
 
 /// Connectors by the manifest's word for them.
@@ -153,6 +153,24 @@ impl Registry {
             return Err(unknown("stream sink", kind));
         };
         connector.build(stream, config, around)
+    }
+
+    /// Builds a sink of changes to be measured, with places of its own that are named after `name`;
+    /// none where the type cannot be tried.
+    ///
+    /// # Errors
+    /// `config` when the type is unknown or its configuration cannot be used.
+    pub fn stream_sink_trial(
+        &self,
+        kind: &str,
+        name: &str,
+        config: serde_json::Value,
+        around: &Surroundings,
+    ) -> Result<Option<Trial>, Fault> {
+        let Some(connector) = self.stream_sinks.get(kind) else {
+            return Err(unknown("stream sink", kind));
+        };
+        connector.trial(name, config, around)
     }
 
     /// Builds a source.

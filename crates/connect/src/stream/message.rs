@@ -47,7 +47,7 @@ struct Header {
 }
 
 /// The messages of a batch in order.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Messages {
     /// What the spans point into.
     pub buffer: Vec<u8>,

@@ -38,6 +38,7 @@ mod saved;
 mod sink;
 mod source;
 mod state;
+mod trial;
 
 pub use batch::{RefusedRow, Slice, StreamBatch};
 pub use change::{Change, ChangeRef, Identity, Op, Transaction};
@@ -68,3 +69,4 @@ pub use source::{
 pub use state::{
     Checkpoint, DeadLetterLimits, FailedAgain, LetterBox, Overflow, SetAside, StreamState,
 };
+pub use trial::{Trial, TrialPlaces};

@@ -11,6 +11,7 @@ use super::position::Position;
 use super::receipt::Receipt;
 use super::reread::Reread;
 use super::source::Precondition;
+use super::trial::Trial;
 use crate::batch::Surroundings;
 use crate::encode::EncoderSettings;
 use crate::fault::Fault;
@@ -33,6 +34,21 @@ pub trait StreamSinkConnector: Send + Sync {
         config: serde_json::Value,
         around: &Surroundings,
     ) -> Result<Arc<dyn StreamSink>, Fault>;
+
+    /// The same sink with places of its own, named after `name`, to be measured; none where it cannot
+    /// be tried without somebody noticing. Touches nothing outside.
+    ///
+    /// # Errors
+    /// As for [`StreamSinkConnector::build`].
+    fn trial(
+        &self,
+        name: &str,
+        config: serde_json::Value,
+        around: &Surroundings,
+    ) -> Result<Option<Trial>, Fault> {
+        drop((name, config, around));
+        Ok(None)
+    }
 }
 
 /// What may be said of a row after a crash.

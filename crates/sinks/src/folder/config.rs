@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowglass_connect::encode::EncoderSettings;
-use flowglass_connect::stream::{StreamSink, StreamSinkConnector};
+use flowglass_connect::stream::{StreamSink, StreamSinkConnector, Trial};
 use flowglass_connect::{Fault, Surroundings};
 use flowglass_model::ErrorClass;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::sink::Sink;
+use super::trial::TrialFolder;
 use crate::parquet::Packing;
 use crate::rows::Template;
 use crate::settings;
@@ -114,6 +115,21 @@ impl StreamSinkConnector for Connector {
         let config: Config = settings::read("files", config)?;
         let clock = Arc::clone(&around.clock);
         Ok(Arc::new(Sink::new(Settings::new(stream, config, around)?, clock)))
+    }
+
+    fn trial(
+        &self,
+        name: &str,
+        config: serde_json::Value,
+        around: &Surroundings,
+    ) -> Result<Option<Trial>, Fault> {
+        let mut config: Config = settings::read("files", config)?;
+        let places = TrialFolder::beside(&around.base_dir.join(&config.folder), name);
+        name.clone_into(&mut config.id);
+        config.folder.clone_from(&places.folder);
+        let clock = Arc::clone(&around.clock);
+        let sink = Arc::new(Sink::new(Settings::new(name, config, around)?, clock));
+        Ok(Some(Trial { sink, places: Arc::new(places) }))
     }
 }
 

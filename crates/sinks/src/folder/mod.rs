@@ -23,6 +23,7 @@ mod piece;
 mod reread;
 mod rows;
 mod sink;
+mod trial;
 mod writer;
 
 pub use config::{Config, Connector};

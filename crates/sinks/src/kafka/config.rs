@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use flowglass_clients::Secret;
 use flowglass_connect::encode::EncoderSettings;
-use flowglass_connect::stream::{StreamSink, StreamSinkConnector};
+use flowglass_connect::stream::{StreamSink, StreamSinkConnector, Trial};
 use flowglass_connect::{Fault, Surroundings};
 use flowglass_model::ErrorClass;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::sink::Sink;
+use super::trial::TrialTopics;
 use crate::settings;
 
 /// Writes messages to Kafka, at least once or exactly once.
@@ -222,10 +223,28 @@ impl StreamSinkConnector for Connector {
         let clock = Arc::clone(&around.clock);
         Ok(Arc::new(Sink::new(Settings::new(stream, config, around)?, clock)))
     }
+
+    fn trial(
+        &self,
+        name: &str,
+        config: serde_json::Value,
+        around: &Surroundings,
+    ) -> Result<Option<Trial>, Fault> {
+        let mut config: Config = settings::read("kafka", config)?;
+        name.clone_into(&mut config.id);
+        name.clone_into(&mut config.topic);
+        config.positions_topic = format!("{name}-positions");
+        let one = NewTopics { partitions: 1, replication_factor: None, config: BTreeMap::new() };
+        config.create_topics.get_or_insert(one);
+        let settings = Settings::new(name, config, around)?;
+        let places = Arc::new(TrialTopics { settings: Arc::new(settings.clone()) });
+        let clock = Arc::clone(&around.clock);
+        Ok(Some(Trial { sink: Arc::new(Sink::new(settings, clock)), places }))
+    }
 }
 
 /// A configuration that has been looked through.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Settings {
     /// What was configured; paths are whole.
     pub(super) config: Config,

@@ -26,6 +26,7 @@ mod sink;
 mod suspects;
 mod topics;
 mod tracker;
+mod trial;
 mod worker;
 
 pub use config::{Config, Connector};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use flowglass_clients::Secret;
 use flowglass_connect::encode::EncoderSettings;
-use flowglass_connect::stream::{StreamSink, StreamSinkConnector};
+use flowglass_connect::stream::{StreamSink, StreamSinkConnector, Trial};
 use flowglass_connect::{Fault, Surroundings};
 use flowglass_model::ErrorClass;
 use schemars::JsonSchema;
@@ -14,6 +14,7 @@ use serde::Deserialize;
 
 use super::address::Address;
 use super::sink::Sink;
+use super::trial::Keys;
 use crate::settings;
 
 /// Writes messages to Redis Streams, exactly once.
@@ -81,10 +82,24 @@ impl StreamSinkConnector for Connector {
         let config: Config = settings::read("redis", config)?;
         Ok(Arc::new(Sink::new(Settings::new(stream, config, around)?)))
     }
+
+    fn trial(
+        &self,
+        name: &str,
+        config: serde_json::Value,
+        around: &Surroundings,
+    ) -> Result<Option<Trial>, Fault> {
+        let mut config: Config = settings::read("redis", config)?;
+        name.clone_into(&mut config.id);
+        config.stream = format!("flowglass:{name}");
+        let settings = Settings::new(name, config, around)?;
+        let places = Arc::new(Keys { settings: Arc::new(settings.clone()) });
+        Ok(Some(Trial { sink: Arc::new(Sink::new(settings)), places }))
+    }
 }
 
 /// A configuration that has been looked through.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Settings {
     pub(super) id: String,
     pub(super) address: Address,

@@ -26,6 +26,7 @@ mod incoming;
 mod outgoing;
 mod reread;
 mod sink;
+mod trial;
 mod writer;
 
 pub use config::{Config, Connector};

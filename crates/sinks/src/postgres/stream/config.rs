@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use flowglass_clients::Secret;
 use flowglass_clients::postgres::Address;
-use flowglass_connect::stream::{StreamSink, StreamSinkConnector};
+use flowglass_connect::stream::{StreamSink, StreamSinkConnector, Trial};
 use flowglass_connect::{Fault, Surroundings};
 use flowglass_model::ErrorClass;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::sink::Sink;
+use super::trial::TrialSchema;
 use crate::rows::{Tables, Template};
 use crate::settings;
 
@@ -78,10 +79,28 @@ impl StreamSinkConnector for StreamConnector {
         let config: StreamConfig = settings::read("postgres", config)?;
         Ok(Arc::new(Sink::new(Settings::new(stream, config, around)?)))
     }
+
+    fn trial(
+        &self,
+        name: &str,
+        config: serde_json::Value,
+        around: &Surroundings,
+    ) -> Result<Option<Trial>, Fault> {
+        let mut config: StreamConfig = settings::read("postgres", config)?;
+        name.clone_into(&mut config.id);
+        let schema = name.replace('-', "_");
+        // One part of the name is the schema; what stood there makes tables tell apart.
+        config.table = format!("{schema}.{{schema}}_{{table}}");
+        config.positions_schema = schema;
+        config.tables.create_tables = true;
+        let settings = Settings::new(name, config, around)?;
+        let places = Arc::new(TrialSchema { settings: Arc::new(settings.clone()) });
+        Ok(Some(Trial { sink: Arc::new(Sink::new(settings)), places }))
+    }
 }
 
 /// A configuration that has been looked through.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Settings {
     pub(super) stream: String,
     pub(super) id: String,

@@ -23,6 +23,7 @@ mod session;
 mod sink;
 mod sql;
 mod tables;
+mod trial;
 mod writer;
 
 pub use config::{StreamConfig, StreamConnector};

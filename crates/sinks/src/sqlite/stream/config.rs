@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use flowglass_connect::stream::{StreamSink, StreamSinkConnector};
+use flowglass_connect::stream::{StreamSink, StreamSinkConnector, Trial};
 use flowglass_connect::{Fault, Surroundings};
 use flowglass_model::ErrorClass;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::sink::Sink;
+use super::trial::TrialFile;
 use crate::rows::{Tables, Template};
 use crate::settings;
 
@@ -57,19 +58,26 @@ impl StreamSinkConnector for StreamConnector {
         around: &Surroundings,
     ) -> Result<Arc<dyn StreamSink>, Fault> {
         let config: StreamConfig = settings::read("sqlite", config)?;
-        if config.id.is_empty() {
-            return Err(Fault::new(ErrorClass::Config, "the sqlite sink's `id` is empty"));
-        }
-        let settings = Settings {
-            stream: stream.to_owned(),
-            id: config.id,
-            shown: config.path.display().to_string(),
-            file: around.base_dir.join(config.path),
-            // SQLite has no schemas: a dot is a character like any other.
-            table: Template::parse(&config.table, 1)?,
-            tables: config.tables,
-        };
+        let settings = Settings::new(stream, config, around)?;
         Ok(Arc::new(Sink::new(settings, Arc::clone(&around.clock))))
+    }
+
+    fn trial(
+        &self,
+        name: &str,
+        config: serde_json::Value,
+        around: &Surroundings,
+    ) -> Result<Option<Trial>, Fault> {
+        let mut config: StreamConfig = settings::read("sqlite", config)?;
+        name.clone_into(&mut config.id);
+        let file = around.base_dir.join(&config.path);
+        // On the same disk, and never a file that somebody else knows.
+        let nearest = file.ancestors().skip(1).find(|folder| folder.is_dir());
+        config.path = nearest.unwrap_or(&around.base_dir).join(format!(".{name}.db"));
+        config.tables.create_tables = true;
+        let places = Arc::new(TrialFile { file: config.path.clone() });
+        let settings = Settings::new(name, config, around)?;
+        Ok(Some(Trial { sink: Arc::new(Sink::new(settings, Arc::clone(&around.clock))), places }))
     }
 }
 
@@ -83,4 +91,21 @@ pub(super) struct Settings {
     pub(super) file: PathBuf,
     pub(super) table: Template,
     pub(super) tables: Tables,
+}
+
+impl Settings {
+    fn new(stream: &str, config: StreamConfig, around: &Surroundings) -> Result<Self, Fault> {
+        if config.id.is_empty() {
+            return Err(Fault::new(ErrorClass::Config, "the sqlite sink's `id` is empty"));
+        }
+        Ok(Self {
+            stream: stream.to_owned(),
+            id: config.id,
+            shown: config.path.display().to_string(),
+            file: around.base_dir.join(config.path),
+            // SQLite has no schemas: a dot is a character like any other.
+            table: Template::parse(&config.table, 1)?,
+            tables: config.tables,
+        })
+    }
 }

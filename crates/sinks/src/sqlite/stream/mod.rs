@@ -13,6 +13,7 @@ mod positions;
 mod reread;
 mod sink;
 mod tables;
+mod trial;
 mod writer;
 
 pub use config::{StreamConfig, StreamConnector};
