@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowglass_connect::stream::{
-    Answer, AnswerState, Begin, Cell, Checkpoint, ChunkBuilder, Column, DeadLetter,
-    DeadLetterLimits, Desired, FailedAgain, Identity, Kind, LetterBox, LetterFigures, LetterFilter,
-    LetterState, NewChange, Op, Overflow, Position, Relation, SavedChange, SetAside, StreamState,
-    Transaction, Verb,
+    Account, Answer, AnswerState, Begin, Cell, Checkpoint, ChunkBuilder, Column, DeadLetter,
+    DeadLetterLimits, Desired, FailedAgain, Identity, Kind, LateReceipt, LetterBox, LetterFigures,
+    LetterFilter, LetterState, NewChange, Op, Overflow, Position, Receipt, Relation, SavedChange,
+    SetAside, StreamState, Tally, Transaction, Verb,
 };
 use flowglass_connect::{Clock, SystemClock};
 use flowglass_model::ErrorClass;
@@ -265,4 +265,54 @@ async fn a_stream_is_held_by_one_store_at_a_time() {
     assert_eq!(refused.class(), ErrorClass::Conflict);
     drop(held);
     drop(other.hold("orders").await.unwrap());
+}
+
+#[tokio::test]
+async fn receipts_are_kept_closely_near_the_newest_and_ever_more_sparsely_behind() {
+    let scratch = Scratch::new();
+    let store = open(&scratch);
+    let at = SystemClock::new().now();
+    let mut account = Account { number: 7, from: Position::ORIGIN, sums: Receipt::default() };
+    let count = 1_000_u64;
+    for number in 1..=count {
+        account.sums.of("topic").unwrap().add(number);
+        let checkpoint = Checkpoint {
+            stream: "orders".to_owned(),
+            sink: "cache".to_owned(),
+            position: Position::after(number).with_detail(Some("{}".into())),
+            rows: number,
+            at,
+            account: Some(account.clone()),
+        };
+        store.save(vec![checkpoint]).await.unwrap();
+    }
+    let reader = store.reader().unwrap();
+    let kept = reader.receipts("orders").unwrap();
+    assert!(kept.len() < 300, "{}", kept.len());
+    let (first, last) = (&kept[0], &kept[kept.len() - 1]);
+    assert_eq!((&first.position, &first.sums), (&Position::ORIGIN, &Receipt::default()));
+    assert_eq!((&last.position, &last.sums), (&Position::after(count), &account.sums));
+    // Each row says what was delivered up to its position, whatever was taken out between.
+    let places: Vec<u64> = kept.iter().skip(1).map(|it| it.position.commit).collect();
+    for (row, place) in kept.iter().skip(1).zip(&places) {
+        assert_eq!(row.sums.messages["topic"].messages, *place);
+        assert_eq!(row.sums.messages["topic"].hash, place * (place + 1) / 2);
+    }
+    let newest: Vec<u64> = (count - 60..=count).collect();
+    assert!(places.ends_with(&newest), "{places:?}");
+    assert!(places.windows(2).all(|pair| pair[1] - pair[0] <= (count - pair[0]) / 16 + 1));
+
+    // The position alone is given back, and another account does not mix with the first.
+    assert_eq!(store.checkpoints("orders").await.unwrap()[0].account, None);
+    let late = LateReceipt {
+        stream: "orders".to_owned(),
+        sink: "cache".to_owned(),
+        destination: "topic".to_owned(),
+        commit: u64::MAX - 1,
+        sum: Tally { messages: 1, hash: u64::MAX },
+    };
+    store.receive_late(vec![late.clone()]).await.unwrap();
+    assert_eq!(reader.late_receipts("orders").unwrap(), [late]);
+    assert_eq!(reader.late_receipts("others").unwrap(), []);
+    assert_eq!(reader.receipts("others").unwrap(), []);
 }
