@@ -10,8 +10,8 @@ const jobs = new Map();
 const assets = new Map();
 const idOf = (it) => `asset:${it.namespace}|${it.name}`;
 const jobOf = (pipeline, node) => {
-  jobs.set(`job:${pipeline}/${node}`, { pipeline, node });
-  return `job:${pipeline}/${node}`;
+  jobs.set(`job:${pipeline}|${node}`, { pipeline, node });
+  return `job:${pipeline}|${node}`;
 };
 
 function asset(ref, run_id, k) {

@@ -11,12 +11,12 @@ const POINTS = 120;
 const STREAMS = [
   { name: "orders-cdc", state: "running", source: ["shop", "postgres"], processors: [["only-paid", "filter"], ["no-names", "mask"]],
     sinks: [["kafka-main", "kafka", true, "exactly once"], ["redis-cache", "redis", false, "at least once"]],
-    rate: 4200, lag: 0.4, dead: 12, bottleneck: { stage: "kafka-main", why: "busy 93 % of the last minute; its queue is full" } },
+    rate: 4200, lag: 0.4, dead: 12, bottleneck: { stage: "deliver", why: "it worked 93 % of the time" } },
   { name: "clicks", state: "running", source: ["clicks", "generator"], processors: [["only-paid", "filter"], ["no-names", "mask"]],
-    sinks: [["lake", "files", true, "exactly once"]], rate: 96_000, lag: 0.1, dead: 0, bottleneck: { stage: "no-names", why: "busy 81 % of the last minute" } },
+    sinks: [["lake", "files", true, "exactly once"]], rate: 96_000, lag: 0.1, dead: 0, bottleneck: { stage: "process", why: "it worked 81 % of the time" } },
   { name: "payments-cdc", state: "running", source: ["ledger-db", "mysql"], processors: [],
     sinks: [["warehouse", "postgres", true, "exactly once"], ["audit", "http", true, "at least once"]],
-    rate: 0, lag: 734, dead: 3, stalled: { stage: "audit", why: "HTTP 503 from the receiver; 41 attempts so far" } },
+    rate: 0, lag: 734, dead: 3, stalled: { stage: "deliver", why: "the source moves and sink `audit` takes nothing" }, troubled: ["audit", "HTTP 503 from the receiver"] },
   { name: "billing-sync", state: "paused", source: ["billing", "postgres"], processors: [["route", "route"]],
     sinks: [["kafka-main", "kafka", true, "exactly once"]], rate: 0, lag: 41, dead: 0 },
   { name: "sensor-ingest", state: "failed", source: ["gateway", "kafka"], processors: [],
@@ -37,14 +37,14 @@ function history(stream) {
     lag.push(quiet ? Math.min(stream.lag, 0.4 + (k - POINTS + 40) * STEP) : Number((Math.min(stream.lag, 2) * (0.6 + random())).toFixed(2)));
   }
   const cut = Math.max(0, rows.length - POINTS);
-  return { step_seconds: STEP, start: iso(Date.now() - POINTS * STEP * 1000), rows: rows.slice(cut), lag: lag.slice(cut) };
+  return { step_seconds: STEP, start: iso(Date.now() - POINTS * STEP * 1000), rows: rows.slice(cut).map((it) => it * STEP), lag: lag.slice(cut) };
 }
 
 function streamView(stream) {
   const state = states.get(stream.name);
   const moving = state === "running" && stream.rate > 0;
   const past = history(stream);
-  const rate = moving ? past.rows.at(-1) : 0;
+  const rate = moving ? past.rows.at(-1) / STEP : 0;
   const read = Math.floor(8_412_000 + ((Date.now() - started) / 1000) * stream.rate);
   const position = (back) => `0/${(0x16b3748 + read * 64 - back).toString(16).toUpperCase()}`;
   const tables = ["orders", "order_lines", "customers", "refunds"].map((it, k) => ({
@@ -55,21 +55,21 @@ function streamView(stream) {
     source: { id: stream.source[0], type: stream.source[1] },
     processors: stream.processors.map(([id, type]) => ({ id, type })),
     sinks: stream.sinks.map(([id, type, required, guarantee], k) => {
-      const trouble = stream.stalled?.stage === id;
+      const trouble = stream.troubled?.[0] === id;
       const behind = stream.name === "orders-cdc" && k === 1;
       return {
         id, type, required, guarantee, state: trouble ? "trouble" : behind ? "behind" : state === "stopped" ? "ended" : "ok",
-        trouble: trouble ? stream.stalled.why : null, attempts: trouble ? 41 : 0,
-        in_flight_batches: trouble ? 8 : stream.bottleneck?.stage === id ? 8 : behind ? 3 : moving ? 1 : 0, queue_batches_max: 8,
+        trouble: trouble ? stream.troubled[1] : null, attempts: trouble ? 41 : 0,
+        in_flight_batches: trouble ? 8 : stream.bottleneck?.stage === "deliver" && k === 0 ? 8 : behind ? 3 : moving ? 1 : 0, queue_batches_max: 8,
         position: position(behind ? 90_000 : trouble ? 4_100_000 : 400), position_lag_bytes: behind ? 90_000 : trouble ? 4_100_000 : 400,
       };
     }),
     rate_rows_per_second: rate, rate_bytes_per_second: rate * 212, lag_seconds: past.lag.at(-1),
     lag_bytes: stream.source[1] === "generator" ? null : Math.floor(stream.lag * 91_000), idle_seconds: moving ? 0 : stream.lag,
-    read_rows: read, handed: position(200), committed: position(400), head: position(0),
+    read_rows: read, handed: position(200), committed: position(400), head: 23_803_720 + read * 64, remarks: [],
     bottleneck: moving ? stream.bottleneck ?? null : null,
     stalled: stream.stalled && state === "running" ? { ...stream.stalled, since: iso(Date.now() - 734_000) } : null,
-    dead_letters: { entries: lettersOf(stream.name).filter((it) => it.status === "open").length, bytes: stream.dead * 812, entries_max: 10_000 },
+    dead_letters: { entries: lettersOf(stream.name).filter((it) => it.status === "open").length, entries_max: 10_000 },
     tables, history: past,
   };
 }
@@ -160,7 +160,7 @@ export function ledgerOf(name) {
     const filtered = Math.floor(table.rows / 4);
     const dead_lettered = k === 0 ? stream.dead_letters.entries : 0;
     const balance = name === "payments-cdc" && sink.id === "audit" && k === 1 ? 2 : 0;
-    return { sink: sink.id, table: table.table, read_rows: table.rows, delivered: table.rows - filtered - dead_lettered - balance, filtered, dead_lettered, skipped: 0, balance, closed: balance === 0 };
+    return { sink: sink.id, table: table.table, read_rows: table.rows, delivered: table.rows - filtered - dead_lettered - balance, filtered, dead_lettered, evicted: 0, in_flight: 0, balance, closed: balance === 0 };
   }));
 }
 

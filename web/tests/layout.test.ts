@@ -21,9 +21,14 @@ function overlaps({ boxes: all }: Layout): number {
 }
 
 describe.each([["few", 30, 5], ["many", 1000, 25]] as const)("a graph of %s boxes", (_, n, width) => {
-  const started = performance.now();
+  // The best of five says what the work costs; a single one says what else the machine was doing.
+  const once = () => {
+    const started = performance.now();
+    layOut(boxes(n), arrows(n, width));
+    return performance.now() - started;
+  };
   const layout = layOut(boxes(n), arrows(n, width));
-  const took = performance.now() - started;
+  const took = Math.min(...Array.from({ length: 5 }, once));
 
   it("lays every box apart from every other", () => {
     expect(layout.boxes).toHaveLength(n);
@@ -33,7 +38,7 @@ describe.each([["few", 30, 5], ["many", 1000, 25]] as const)("a graph of %s boxe
     const at = new Map(layout.boxes.map((it) => [it.id, it]));
     expect(layout.arrows.filter((it) => at.get(it.from)!.x >= at.get(it.to)!.x)).toStrictEqual([]);
   });
-  it("takes less than 200 ms", () => expect(took).toBeLessThan(200));
+  it("takes less than 100 ms", () => expect(took).toBeLessThan(100));
 });
 
 it("leaves out arrows whose end is not there and does not hang on a cycle", () => {

@@ -64,14 +64,15 @@ export type PipelineState = "running" | "paused" | "idle" | "failed" | "stopped"
 
 export interface SinkView {
   id: string;
-  type: string;
-  required: boolean;
-  guarantee: string;
+  type: string | null;
+  required: boolean | null;
+  guarantee: string | null;
   state: "ok" | "trouble" | "behind" | "ended";
   trouble: string | null;
   attempts: number;
   in_flight_batches: number;
-  queue_batches_max: number;
+  queue_batches_max: number | null;
+  delivered_rows?: number;
   position: string | null;
   position_lag_bytes: number | null;
 }
@@ -90,18 +91,22 @@ export interface StreamView {
   read_rows: number;
   handed: string | null;
   committed: string | null;
-  head: string | null;
+  head: string | number | null;
+  /** Rows of a first reading of the source. */
+  snapshot?: { done: number; expected: number } | null;
+  remarks?: string[];
   bottleneck: { stage: string; why: string } | null;
   stalled: { stage: string; since: string; why: string } | null;
-  dead_letters: { entries: number; bytes: number; entries_max: number };
+  dead_letters: { entries: number; entries_max: number | null };
   tables: { table: string; rows: number; lag_seconds: number | null }[];
-  history: { step_seconds: number; start: string; rows: number[]; lag: number[] };
+  /** Rows moved in each step, and the lag at its end. */
+  history: { step_seconds: number; start: string; rows: number[]; lag?: number[] };
 }
 
 export interface RecentRun {
   run_id: string;
-  state: State;
-  started_at: string;
+  state: State | null;
+  started_at: string | null;
   duration_seconds: number | null;
 }
 
@@ -119,11 +124,13 @@ export interface Pipeline {
   last_run: RunSummary | null;
   recent: RecentRun[];
   stream: StreamView | null;
+  /** Why it does not run though it should. */
+  fault?: string;
   etag: string;
 }
 
 export interface PipelineDetail extends Pipeline {
-  manifest: string;
+  manifest: string | null;
   nodes: { id: string; action: string; needs: string[] }[];
 }
 
@@ -140,7 +147,8 @@ export interface LedgerRow {
   delivered: number;
   filtered: number;
   dead_lettered: number;
-  skipped: number;
+  evicted: number;
+  in_flight: number;
   balance: number;
   closed: boolean;
 }
@@ -162,7 +170,12 @@ export interface Letter {
   position: string;
   key: string | null;
   at: string;
-  status: "open" | "acked";
+  status: "open" | "acked" | "replayed";
+  hint?: string | null;
+  op?: string;
+  processor?: string | null;
+  attempts?: number;
+  truncated?: boolean;
   payload: string;
   payload_bytes: number;
 }
@@ -170,14 +183,14 @@ export interface Letter {
 export interface Asset {
   namespace: string;
   name: string;
-  last_event_at: string;
-  last_run_id: string;
+  last_event_at: string | null;
+  last_run_id: string | null;
   producer: { pipeline: string; node: string } | null;
   rows: number | null;
   bytes: number | null;
   freshness_seconds: number | null;
   schema: { name: string; type: string }[] | null;
-  checks: { name: string; ok: boolean; at: string }[];
+  checks: { name: string; ok: boolean; at: string | null; detail?: string }[];
 }
 
 export interface AssetGraph {
@@ -189,6 +202,7 @@ export interface AssetGraph {
 export interface Objective {
   name: string;
   target: string | number;
+  unit?: string;
   actual: string | number | null;
   ok: boolean | null;
   budget_left: number | null;

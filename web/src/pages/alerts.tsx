@@ -43,13 +43,13 @@ export function AlertsPage() {
   );
 }
 
-const isRatio = (name: string) => /(^|_)ratio($|_)|success/.test(name);
+const isRatio = (it: Objective) => (it.unit ? it.unit === "ratio" : /(^|_)ratio($|_)/.test(it.name));
 
 /** Ratios in percent, everything else in time; words as they come. */
-function told(name: string, value: string | number | null): string {
+function told(it: Objective, value: string | number | null): string {
   if (value === null) return "–";
   if (typeof value === "string") return value;
-  return isRatio(name) ? percent(value, 2) : duration(value);
+  return isRatio(it) ? percent(value, 2) : duration(value);
 }
 
 function Row({ pipeline, it }: { pipeline: string; it: Objective }) {
@@ -60,8 +60,8 @@ function Row({ pipeline, it }: { pipeline: string; it: Objective }) {
     <div class="trow" role="row">
       <span role="cell" class="row"><StateIcon state={state} label /><a class="main cut" data-row href={to("pipelines", pipeline)}>{pipeline}</a></span>
       <span role="cell" class="cut">{it.name.replaceAll("_", " ")}</span>
-      <span role="cell" class="num right" style={it.ok === false ? { color: "var(--failed)", fontWeight: 600 } : undefined}>{told(it.name, it.actual)}</span>
-      <span role="cell" class="num right dim c-rows">{isRatio(it.name) ? "≥ " : "≤ "}{told(it.name, it.target)}</span>
+      <span role="cell" class="num right" style={it.ok === false ? { color: "var(--failed)", fontWeight: 600 } : undefined}>{told(it, it.actual)}</span>
+      <span role="cell" class="num right dim c-rows">{isRatio(it) ? "≥ " : "≤ "}{told(it, it.target)}</span>
       <span role="cell" class="row c-why">
         <span class="meter grow" aria-hidden="true"><i class={`s-${tone}`} style={{ width: `${Math.max(0, Math.min(1, left ?? 0)) * 100}%` }} /></span>
         <span class="num small" style={{ width: "52px", textAlign: "right" }}>{left === null ? "–" : left <= 0 ? "spent" : percent(left, 0)}</span>

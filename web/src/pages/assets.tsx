@@ -59,7 +59,7 @@ function Lineage({ focus }: { focus: string }) {
 
 function Graph({ graph, focus, version }: { graph: AssetGraph; focus: string; version: string }) {
   const assets = new Map(graph.assets.map((it) => [`asset:${keyOf(it)}`, it]));
-  const jobs = new Map(graph.jobs.map((it) => [`job:${it.pipeline}/${it.node}`, it]));
+  const jobs = new Map(graph.jobs.map((it) => [`job:${it.pipeline}|${it.node}`, it]));
   const boxes = [
     ...[...assets.keys()].map((id) => ({ id, width: 208, height: 46 })),
     ...[...jobs.keys()].map((id) => ({ id, width: 150, height: 34 })),
@@ -74,7 +74,7 @@ function Graph({ graph, focus, version }: { graph: AssetGraph; focus: string; ve
           return (
             <button class={`gnode ${id === `asset:${focus}` ? "on" : ""}`} aria-pressed={id === `asset:${focus}`} onClick={() => setQuery({ focus: keyOf(asset) }, { replace: false })}>
               <Icon name="table" class="mark" /><b class="cut" title={asset.name}>{asset.name}</b>
-              <small class="cut">{asset.rows === null ? "" : `${compact(asset.rows)} rows · `}{ago(asset.last_event_at, now.value)}</small>
+              <small class="cut">{[asset.rows !== null && `${compact(asset.rows)} rows`, asset.last_event_at && ago(asset.last_event_at, now.value)].filter(Boolean).join(" · ") || asset.namespace}</small>
             </button>
           );
         }
@@ -98,12 +98,12 @@ function Facts({ it }: { it: Asset }) {
       </dl>
       <div>
         <h3>Columns</h3>
-        {it.schema?.length ? <ul class="columns">{it.schema.map((column) => <li key={column.name}><span>{column.name}</span><code class="dim">{column.type}</code></li>)}</ul> : <p class="dim small">Its schema was not told.</p>}
+        {Array.isArray(it.schema) && it.schema.length > 0 ? <ul class="columns">{it.schema.map((column) => <li key={column.name}><span>{column.name}</span><code class="dim">{column.type}</code></li>)}</ul> : <p class="dim small">Its schema was not told.</p>}
       </div>
       <div>
         <h3>Checks{failed.length ? `, ${failed.length} did not hold` : ""}</h3>
         {it.checks.length === 0 ? <p class="dim small">None.</p> : (
-          <ul class="refs">{it.checks.map((check) => <li class="row" key={check.name}><StateIcon state={check.ok ? "complete" : "failed"} label /><span class="cut">{check.name}</span><span class="dim small"><Ago time={check.at} /></span></li>)}</ul>
+          <ul class="refs">{it.checks.map((check) => <li class="row" key={check.name}><StateIcon state={check.ok ? "complete" : "failed"} label /><span class="cut" title={check.detail}>{check.name}</span><span class="dim small"><Ago time={check.at} /></span></li>)}</ul>
         )}
       </div>
     </div>

@@ -10,7 +10,7 @@ import { navigate, setQuery, to } from "../app/router";
 import { count, duration, plural } from "../ui/format";
 import { Card, Choice, Loading } from "../ui/parts";
 import { StateIcon } from "../ui/state";
-import type { RunFilter } from "./runs";
+import type { RunFilter } from "./runlist";
 
 const SPANS = [["2", "2 h"], ["6", "6 h"], ["24", "24 h"]] as const;
 const RUNS_MAX = 3000;
@@ -37,7 +37,7 @@ export function RunMatrix({ filter }: { filter: RunFilter }) {
   const percent = (time: string) => Math.min(100, Math.max(0, 100 - ((at - Date.parse(time)) / spanMs) * 100));
   const marks = [0.25, 0.5, 0.75].map((share) => ({ share, text: `${duration((spanMs / 1000) * (1 - share)).replace(" 00m", "")} ago` }));
   const hidden = lanes.length - LANES_MAX;
-  if (loaded.value && lanes.length === 0) return null;
+  if (lanes.length === 0 && (loaded.value || loaded.error)) return null;
   return (
     <Card title="By pipeline and time" end={<Choice label="Span" options={SPANS} value={hours} onPick={setHours} />} flush>
       {!loaded.value ? <Loading rows={5} /> : (

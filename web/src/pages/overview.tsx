@@ -13,7 +13,10 @@ import { Icon } from "../ui/icons";
 import { Ago, Card, Empty, Failure, Loading, Stat, Told } from "../ui/parts";
 import { Sparkline } from "../ui/spark";
 import { StateBadge, StateBar, StateIcon, StateLegend } from "../ui/state";
-import { longestOf, RunRow } from "./runs";
+import { limitingPart, perSecond } from "./stream/limits";
+import { plainTitle } from "./words";
+import { longestOf } from "./runlist";
+import { RunRow } from "./runs";
 
 export function OverviewPage() {
   const overview = useResource("overview", (signal) => get<Overview>("/api/v1/overview", {}, signal), { everyMs: 5000 });
@@ -31,9 +34,9 @@ export function OverviewPage() {
           <div class="two">
             <AttentionCard items={it.attention} />
             <div class="stack">
-            <Card title="Rows moved" end={<span class="small dim num">last hour</span>}>
+            <Card title="Rows per second" end={<span class="small dim num">last hour</span>}>
               {it.throughput.rows.length > 1
-                ? <Chart label="Rows moved per minute in the last hour" start={it.throughput.start} step_seconds={it.throughput.step_seconds} heightPx={200} series={[{ label: "rows", values: it.throughput.rows, color: "running" }]} />
+                ? <Chart label="Rows per second in the last hour" start={it.throughput.start} step_seconds={it.throughput.step_seconds} heightPx={200} series={[{ label: "rows/s", values: perSecond(it.throughput), color: "running" }]} />
                 : <Empty icon="bolt" title="Nothing moved in the last hour" />}
             </Card>
             <DayOfRuns it={it} />
@@ -101,7 +104,7 @@ export function AttentionCard({ items }: { items: Attention[] }) {
               <div class="grow">
                 <div class="row">
                   <a class="main cut" data-row href={it.run_id ? to("runs", it.run_id) : to("pipelines", it.pipeline)}>{it.pipeline}</a>
-                  <span class={`sev s-${it.severity} nowrap`}>{it.title}</span>
+                  <span class={`sev s-${it.severity} cut`} title={it.title}>{plainTitle(it)}</span>
                   <span class="small dim right grow"><Ago time={it.since} /></span>
                 </div>
                 <p class="ink2 small"><Told text={it.detail} /></p>
@@ -140,9 +143,9 @@ export function StreamRow({ it }: { it: Pipeline }) {
       <span role="cell"><StateBadge state={s.stalled ? "trouble" : it.state} />{s.stalled && <span class="visually-hidden">stalled</span>}</span>
       <span role="cell" class="c-spark"><Sparkline values={s.history.rows} state="running" label={`rows per second, now ${compact(s.rate_rows_per_second)}`} /></span>
       <span role="cell" class="num right">{compact(s.rate_rows_per_second)}<span class="dim small">/s</span></span>
-      <span role="cell" class="c-spark"><Sparkline values={s.history.lag} state={late ? "failed" : "waiting"} label={`lag in seconds, now ${duration(s.lag_seconds)}`} /></span>
+      <span role="cell" class="c-spark"><Sparkline values={s.history.lag ?? []} state={late ? "failed" : "waiting"} label={`lag in seconds, now ${duration(s.lag_seconds)}`} /></span>
       <span role="cell" class={`num right ${late ? "s-failed" : ""}`} style={late ? { color: "var(--c)", fontWeight: 600 } : undefined}>{duration(s.lag_seconds)}</span>
-      <span role="cell" class="cut ink2 c-why" title={s.stalled?.why ?? s.bottleneck?.why}>{s.stalled ? <><b>{s.stalled.stage}</b> · {s.stalled.why}</> : s.bottleneck ? <><b>{s.bottleneck.stage}</b> · {s.bottleneck.why}</> : <span class="dim">nothing</span>}</span>
+      <span role="cell" class="cut ink2 c-why" title={s.stalled?.why ?? s.bottleneck?.why}>{s.stalled ? <><b>{limitingPart(s) ?? s.stalled.stage}</b> · <Told text={s.stalled.why} /></> : s.bottleneck ? <><b>{limitingPart(s) ?? s.bottleneck.stage}</b> · {s.bottleneck.why}</> : <span class="dim">nothing</span>}</span>
     </div>
   );
 }

@@ -13,7 +13,7 @@ import { ago, duration, percent } from "../ui/format";
 import { GraphView } from "../ui/graph/view";
 import { Icon } from "../ui/icons";
 import type { IconName } from "../ui/icons";
-import { Ago, Card, Empty, Failure, Loading, Panel, Stat, Tabs } from "../ui/parts";
+import { Ago, Card, Empty, Failure, Loading, Panel, Stat, Tabs, Told } from "../ui/parts";
 import { StateBadge } from "../ui/state";
 import { RunList } from "./runs";
 import { StreamBody } from "./stream/body";
@@ -87,6 +87,8 @@ function Commands({ it, onDone }: { it: PipelineDetail; onDone: () => void }) {
         return `${it.name}: ${command.name} is ${done.outcome}.`;
       },
     });
+  // What only its history is known of is run by somebody else.
+  if (it.source === "store") return null;
   if (info.value && !may) return <span class="small dim">Your role may look, not act.</span>;
   return (
     <>
@@ -107,6 +109,7 @@ function WorkflowBody({ it }: { it: PipelineDetail }) {
   const at = (share: number) => times[Math.min(times.length - 1, Math.floor(times.length * share))];
   return (
     <>
+      {it.fault && <div class="failure gap"><strong>It cannot run</strong><div class="detail"><Told text={it.fault} /></div></div>}
       <dl class="stats gap">
         <Stat label="Last run" value={<StateBadge state={it.last_run?.state} />} sub={<Ago time={it.last_run?.started_at} />} />
         <Stat label={`Succeeded, last ${ended.length}`} value={ended.length ? percent(good / ended.length) : "–"} />
@@ -138,5 +141,5 @@ function PlanGraph({ it }: { it: PipelineDetail }) {
 }
 
 export function Manifest({ it }: { it: PipelineDetail }) {
-  return <Card title="Manifest" end={<span class="small dim">secrets are not shown</span>} flush><pre class="source" tabIndex={0}>{it.manifest}</pre></Card>;
+  return <Card title="Manifest" end={<span class="small dim">secrets are not shown</span>} flush>{it.manifest ? <pre class="source" tabIndex={0}>{it.manifest}</pre> : <Empty icon="pipelines" title="Its manifest is not here">Another process or another tool runs it; this server knows what it told.</Empty>}</Card>;
 }

@@ -14,13 +14,9 @@ import { ago, compact, count, duration, elapsed, shortId } from "../ui/format";
 import { Card, Choice, Empty, Failure, Loading, Search, Told } from "../ui/parts";
 import { StateBar, StateIcon } from "../ui/state";
 import { VirtualList } from "../ui/virtual";
+import { longestOf, mergeRuns, placeNew } from "./runlist";
+import type { RunFilter } from "./runlist";
 import { RunMatrix } from "./matrix";
-
-export interface RunFilter {
-  q: string;
-  state: string;
-  pipeline: string;
-}
 
 const PAGE = 200;
 const STATE_CHOICE = [["", "All"], ["running", "Running"], ["failed", "Failed"], ["complete", "Complete"], ["waiting,queued", "Waiting"]] as const;
@@ -98,23 +94,6 @@ function useRuns(filter: RunFilter) {
   return { runs, total: rest?.total ?? null, more, whole: rest ? rest.cursor === null : false, loading: rest?.key !== key, error, reload: () => setTurn((it) => it + 1) };
 }
 
-export function mergeRuns(before: RunSummary[], page: RunSummary[]): RunSummary[] {
-  const known = new Set(before.map((it) => it.run_id));
-  return [...before, ...page.filter((it) => !known.has(it.run_id))];
-}
-
-/** Known runs are told anew in their place; new ones that fit go to the front. */
-export function placeNew(before: RunSummary[], told: RunSummary[], { q, state, pipeline }: RunFilter): RunSummary[] {
-  const fresh = new Map(told.map((it) => [it.run_id, it]));
-  const out = before.map((it) => fresh.get(it.run_id) ?? it);
-  const known = new Set(before.map((it) => it.run_id));
-  const fits = (it: RunSummary) =>
-    !known.has(it.run_id) && (!state || state.split(",").includes(it.state ?? "")) && (!pipeline || it.pipelines.includes(pipeline)) &&
-    (!q || it.run_id.includes(q) || it.pipelines.some((name) => name.includes(q)));
-  const front = told.filter(fits).sort((a, b) => b.first_seen_at.localeCompare(a.first_seen_at));
-  return front.length ? [...front, ...out] : out;
-}
-
 export function RunList({ filter }: { filter: RunFilter }) {
   const { runs, total, more, whole, loading, error, reload } = useRuns(filter);
   const longest = useMemo(() => longestOf(runs), [runs]);
@@ -144,16 +123,6 @@ export function RunList({ filter }: { filter: RunFilter }) {
       )}
     </Card>
   );
-}
-
-/** The longest time of each pipeline's runs: what a run's own bar is measured by. */
-export function longestOf(runs: RunSummary[]): Map<string, number> {
-  const longest = new Map<string, number>();
-  for (const it of runs) {
-    const name = it.pipelines[0] ?? "";
-    longest.set(name, Math.max(longest.get(name) ?? 1e-3, it.duration_seconds ?? 0));
-  }
-  return longest;
 }
 
 export function RunRow({ it, at, longest }: { it: RunSummary; at: number; longest: number }) {

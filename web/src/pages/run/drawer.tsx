@@ -10,6 +10,7 @@ import { bytes, count, duration, elapsed } from "../../ui/format";
 import { Icon } from "../../ui/icons";
 import { Clock, Copy, ErrorBox } from "../../ui/parts";
 import { StateBadge, StateIcon } from "../../ui/state";
+import { shellWord } from "../words";
 import { LogPanel } from "./logs";
 import type { RunModel } from "./model";
 import { select } from "./view";
@@ -105,11 +106,6 @@ function Attempt({ attempt, recovered }: { attempt: AttemptView; recovered: bool
       {attempt.stages && attempt.stages.length > 0 && <Stages attempt={attempt} />}
     </section>
   );
-}
-
-/** An argument as a shell would take it back. */
-export function shellWord(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 function Stages({ attempt }: { attempt: AttemptView }) {

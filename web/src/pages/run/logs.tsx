@@ -81,7 +81,7 @@ function LogRow({ it, q, showNode }: { it: Line; q: string; showNode: boolean })
     <div class={`logline s-${level}`} title={`${it.time ?? ""} ${stream}`}>
       <span class="at num">{it.time ? it.time.slice(11, 23) : ""}</span>
       {showNode && <span class="node cut">{it.node ?? "run"}</span>}
-      <span class="lvl">{level === "info" ? (stream === "stdout" ? "" : stream === "stderr" ? "err" : "fg") : level}</span>
+      <span class="lvl">{level === "info" ? (stream === "stdout" ? "" : stream === "stderr" ? "err" : "info") : level}</span>
       <span class="text"><Marked text={text} q={q} /></span>
     </div>
   );

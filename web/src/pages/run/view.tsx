@@ -112,9 +112,8 @@ function RunHead({ run }: { run: RunModel }) {
 
 function About({ run }: { run: RunModel }) {
   const { run: header, pipelines } = run.snapshot;
-  const trace = header.trace_id ?? "";
   const facts: [string, string | undefined][] = [
-    ["Run", run.id], ["Trace", trace], ["traceparent", trace && `00-${trace}-0000000000000001-01`], ["Tenant", header.tenant],
+    ["Run", run.id], ["Trace", header.trace_id], ["Tenant", header.tenant],
     ["Created", header.created_at], ["Started", header.started_at], ["Ended", header.ended_at], ["Last event", `${header.last_seq} at ${header.last_event_at ?? "–"}`],
     ...Object.entries(header.attributes ?? {}), ...pipelines.flatMap((it) => Object.entries(it.attributes ?? {}).map(([key, value]): [string, string] => [`${it.pipeline_id}: ${key}`, value])),
   ];

@@ -6,12 +6,13 @@ import type { Checkpoint, LedgerRow, Page, PipelineDetail, SchemaRow, StreamView
 import { useResource } from "../../app/resource";
 import { place, setQuery, to } from "../../app/router";
 import { Chart } from "../../ui/chart";
-import { bytes, compact, count, duration, shortId } from "../../ui/format";
+import { bytes, compact, count, duration, percent, plural, shortId } from "../../ui/format";
 import { Icon } from "../../ui/icons";
-import { Ago, Card, Empty, Failure, Hint, Loading, Panel, Stat, Tabs } from "../../ui/parts";
+import { Ago, Card, Empty, Failure, Hint, Loading, Panel, Stat, Tabs, Told } from "../../ui/parts";
 import { StateIcon } from "../../ui/state";
 import { Manifest } from "../pipeline";
 import { Flow } from "./flow";
+import { limitingPart, perSecond } from "./limits";
 import { Letters } from "./letters";
 
 export function StreamBody({ it }: { it: PipelineDetail }) {
@@ -20,13 +21,16 @@ export function StreamBody({ it }: { it: PipelineDetail }) {
   if (!s) return <Card><Empty icon="pipelines" title="The stream has not run yet">Start it to see what flows.</Empty></Card>;
   return (
     <>
+      {it.fault && <div class="failure gap"><strong>It cannot run</strong><div class="detail"><Told text={it.fault} /></div></div>}
       <Verdict s={s} />
+      {s.snapshot && s.snapshot.expected > 0 && <FirstReading {...s.snapshot} />}
+      {s.remarks?.map((text) => <p class="small ink2 gap" key={text}><Told text={text} /></p>)}
       <dl class="stats gap">
         <Stat label="Rate" value={compact(s.rate_rows_per_second)} unit="rows/s" sub={`${bytes(s.rate_bytes_per_second)}/s`} />
         <Stat label="Behind by" value={duration(s.lag_seconds)} {...(s.lag_seconds > 60 ? { state: "failed" } : {})} sub={s.lag_bytes === null ? undefined : bytes(s.lag_bytes)} />
         <Stat label="Idle for" value={duration(s.idle_seconds)} />
         <Stat label="Rows read" value={compact(s.read_rows)} sub={count(s.read_rows)} />
-        <Stat label="Dead letters" value={count(s.dead_letters.entries)} {...(s.dead_letters.entries > 0 ? { state: "waiting" } : {})} sub={`room for ${compact(s.dead_letters.entries_max)}`} />
+        <Stat label="Dead letters" value={count(s.dead_letters.entries)} {...(s.dead_letters.entries > 0 ? { state: "waiting" } : {})} sub={s.dead_letters.entries_max === null ? undefined : `room for ${compact(s.dead_letters.entries_max)}`} />
         {s.run_id && <Stat label="Run" value={<a class="link mono small" href={to("runs", s.run_id)}>{shortId(s.run_id)}</a>} sub={s.live ? "live" : "not running here"} />}
       </dl>
       <Tabs
@@ -42,8 +46,8 @@ export function StreamBody({ it }: { it: PipelineDetail }) {
           <div class="stack">
             <Card title="Flow" flush><Flow s={s} moving={it.state === "running" && s.rate_rows_per_second > 0} /></Card>
             <div class="two even">
-              <Card title="Rows per second" end={<span class="small dim">last 10 min</span>}><Chart label="Rows per second" {...s.history} series={[{ label: "rows/s", values: s.history.rows, color: "running" }]} /></Card>
-              <Card title="Lag" end={<span class="small dim">last 10 min</span>}><Chart label="Lag" {...s.history} series={[{ label: "lag", values: s.history.lag, color: "waiting", format: (v) => duration(v) }]} /></Card>
+              <Card title="Rows per second" end={<span class="small dim">last 10 min</span>}><Chart label="Rows per second" {...s.history} series={[{ label: "rows/s", values: perSecond(s.history), color: "running" }]} /></Card>
+              <Card title="Lag" end={<span class="small dim">last 10 min</span>}><Chart label="Lag" {...s.history} series={[{ label: "lag", values: s.history.lag ?? [], color: "waiting", format: (v) => duration(v) }]} /></Card>
             </div>
           </div>
         )}
@@ -63,21 +67,33 @@ function Verdict({ s }: { s: StreamView }) {
   if (s.stalled) {
     return (
       <div class="failure gap">
-        <div class="row wrap"><strong>Nothing moves: <code>{s.stalled.stage}</code></strong><span class="small ink2">since <Ago time={s.stalled.since} /></span></div>
-        <div class="detail">{s.stalled.why}</div>
+        <div class="row wrap"><strong>Nothing moves: <code>{limitingPart(s) ?? s.stalled.stage}</code></strong><span class="small ink2">since <Ago time={s.stalled.since} /></span></div>
+        <div class="detail"><Told text={s.stalled.why} /></div>
         <Hint>Rows that were read wait in order and nothing is lost; it goes on by itself once the cause is gone.</Hint>
       </div>
     );
   }
   const trouble = s.sinks.find((it) => it.state === "trouble");
   if (trouble) {
-    return <div class="failure gap"><strong>Sink <code>{trouble.id}</code> is in trouble</strong><div class="detail">{trouble.trouble}, {trouble.attempts} attempts so far</div></div>;
+    return <div class="failure gap"><strong>Sink <code>{trouble.id}</code> is in trouble</strong><div class="detail"><Told text={trouble.trouble ?? ""} />{trouble.attempts > 0 && `, ${plural(trouble.attempts, "attempt")} so far`}</div></div>;
   }
   if (!s.bottleneck) return null;
   return (
     <div class="verdict gap">
       <Icon name="bolt" />
-      <span>Limited by <b>{s.bottleneck.stage}</b> <span class="ink2">{s.bottleneck.why}</span></span>
+      <span>Limited by <b>{limitingPart(s) ?? s.bottleneck.stage}</b> <span class="ink2">{s.bottleneck.why}</span></span>
+    </div>
+  );
+}
+
+/** How far the first reading of the source's tables has come. */
+function FirstReading({ done, expected }: { done: number; expected: number }) {
+  const share = Math.min(1, done / expected);
+  return (
+    <div class="verdict gap calm">
+      <Icon name="down" />
+      <span>Reads what is there already: <b class="num">{percent(share, 0)}</b> <span class="ink2 num">{count(done)} of {count(expected)} rows</span></span>
+      <span class="meter grow" aria-hidden="true"><i class="s-running" style={{ width: `${share * 100}%` }} /></span>
     </div>
   );
 }
@@ -106,7 +122,7 @@ function Ledger({ name }: { name: string }) {
   const verdict = items.length > 0 && (open === 0
     ? <span class="tag state-tag s-complete"><StateIcon state="complete" />every row is accounted for</span>
     : <span class="tag state-tag s-failed"><StateIcon state="failed" />{open} of {items.length} do not close</span>);
-  const heads = ["Read", "Delivered", "Filtered", "Dead letters", "Skipped", "Balance"];
+  const heads = ["Read", "Delivered", "Filtered", "Dead letters", "Evicted", "In flight", "Missing"];
   return (
     <Card title="Row ledger" end={verdict} flush>
       {rows.error && <div class="body"><Failure error={rows.error} retry={rows.reload} /></div>}
@@ -119,7 +135,7 @@ function Ledger({ name }: { name: string }) {
             {items.map((it) => (
               <div class="trow" role="row" key={`${it.sink} ${it.table}`}>
                 <span role="cell" class="main cut">{it.table}</span><span role="cell" class="cut ink2">{it.sink}</span>
-                {[it.read_rows, it.delivered, it.filtered, it.dead_lettered, it.skipped].map((n, at) => <span role="cell" key={at} class={`num right ${n === 0 ? "dim" : ""}`}>{count(n)}</span>)}
+                {[it.read_rows, it.delivered, it.filtered, it.dead_lettered, it.evicted, it.in_flight].map((n, at) => <span role="cell" key={at} class={`num right ${n === 0 ? "dim" : ""}`}>{count(n)}</span>)}
                 <span role="cell" class={`num right s-${it.closed ? "complete" : "failed"}`} style={{ color: "var(--c)", fontWeight: 600 }}>{it.closed ? "✓ " : "✗ "}{count(it.balance)}</span>
               </div>
             ))}
@@ -166,7 +182,7 @@ function Schemas({ name }: { name: string }) {
     <div class="stack">
       {rows.value.items.map((it) => (
         <Card key={`${it.asset} ${it.at}`} title={it.asset} end={<span class="small dim"><Ago time={it.at} /></span>}>
-          {it.change && <p class="gap"><span class="tag state-tag s-waiting">changed</span> {it.change}</p>}
+          {it.change && <p class="gap"><span class="tag state-tag s-waiting">changed</span> <Told text={it.change} /></p>}
           <ul class="columns">
             {it.columns.map((column) => <li key={column.name}><span>{column.name}</span><code class="dim">{column.type}{column.nullable ? "" : " not null"}</code></li>)}
           </ul>

@@ -3,6 +3,7 @@
 
 import type { ComponentChildren } from "preact";
 import type { SinkView, StreamView } from "../../api/types";
+import { limitingPart } from "./limits";
 import { bytes, compact, duration } from "../../ui/format";
 import { Icon } from "../../ui/icons";
 import { StateIcon } from "../../ui/state";
@@ -11,15 +12,15 @@ const CARD_PX = 122;
 const GAP_PX = 12;
 
 export function Flow({ s, moving }: { s: StreamView; moving: boolean }) {
-  const limit = s.stalled?.stage ?? s.bottleneck?.stage;
+  const limit = limitingPart(s);
   const tone = (id: string) => (id !== limit ? "" : s.stalled ? "bad" : "limit");
   const trouble = (it: SinkView) => it.state === "trouble";
   return (
     <div class="flow" role="group" aria-label="Flow from source to sinks">
-      <Stage kind="Source" id={s.source.id} type={s.source.type} tone={tone(s.source.id) || tone("source")}>
+      <Stage kind="Source" id={s.source.id || "not known here"} type={s.source.type} tone={tone(s.source.id)}>
         <Fact name="reads" value={`${compact(s.rate_rows_per_second)} rows/s`} />
         <Fact name="behind by" value={duration(s.lag_seconds)} />
-        <Fact name="at" value={s.head ?? "–"} mono />
+        <Fact name="at" value={s.handed ?? s.committed ?? "–"} mono />
       </Stage>
       {s.processors.map((it) => (
         <>
@@ -47,7 +48,7 @@ interface StageProps {
 function Stage({ kind, id, type, tone, state, children }: StageProps) {
   return (
     <div class={`stage-card ${tone}`}>
-      <div class="row small dim"><span class="grow">{kind} · {type}</span>{state && state !== "ok" && <span class={`state s-${state}`}><StateIcon state={state} />{state}</span>}</div>
+      <div class="row small dim"><span class="grow">{kind}{type && ` · ${type}`}</span>{state && state !== "ok" && <span class={`state s-${state}`}><StateIcon state={state} />{state}</span>}</div>
       <b class="cut" title={id}>{id}</b>
       {tone && <span class={`tag state-tag ${tone === "bad" ? "s-failed" : "s-waiting"}`}><Icon name={tone === "bad" ? "warning" : "bolt"} />{tone === "bad" ? "stalled here" : "bottleneck"}</span>}
       <dl>{children}</dl>
@@ -60,18 +61,19 @@ function Fact({ name, value, mono }: { name: string; value: string; mono?: boole
 }
 
 function Sink({ it, tone }: { it: SinkView; tone: string }) {
-  const full = it.in_flight_batches / Math.max(1, it.queue_batches_max);
+  const room = it.queue_batches_max ?? 0;
+  const full = room > 0 ? Math.min(1, it.in_flight_batches / room) : 0;
   return (
-    <Stage kind={it.required ? "Sink" : "Optional sink"} id={it.id} type={it.type} tone={tone} state={it.state}>
+    <Stage kind={it.required === false ? "Optional sink" : "Sink"} id={it.id} type={it.type ?? ""} tone={tone} state={it.state}>
       <div>
         <dt>queue</dt>
         <dd class="row" style={{ gap: "7px" }}>
-          <span class="meter grow" role="img" aria-label={`${it.in_flight_batches} of ${it.queue_batches_max} batches`}><i class={full >= 1 ? "s-failed" : full > 0.5 ? "s-waiting" : "s-running"} style={{ width: `${full * 100}%` }} /></span>
-          <span class="num">{it.in_flight_batches}/{it.queue_batches_max}</span>
+          <span class="meter grow" role="img" aria-label={`${it.in_flight_batches} of ${it.queue_batches_max ?? "any number of"} batches`}><i class={full >= 1 ? "s-failed" : full > 0.5 ? "s-waiting" : "s-running"} style={{ width: `${full * 100}%` }} /></span>
+          <span class="num">{it.in_flight_batches}{room > 0 && `/${room}`}</span>
         </dd>
       </div>
       {it.trouble ? <Fact name="trouble" value={it.trouble} /> : <Fact name="behind by" value={it.position_lag_bytes === null ? "–" : bytes(it.position_lag_bytes)} />}
-      <Fact name="gives" value={it.guarantee} />
+      <Fact name="gives" value={(it.guarantee ?? "–").replaceAll("_", " ")} />
     </Stage>
   );
 }

@@ -7,7 +7,7 @@ import { useResource } from "../../app/resource";
 import { ask } from "../../ui/dialog";
 import { bytes, count, plural } from "../../ui/format";
 import { Icon } from "../../ui/icons";
-import { Ago, Card, Copy, Empty, Failure, Loading, Told } from "../../ui/parts";
+import { Ago, Card, Copy, Empty, Failure, Hint, Loading, Told } from "../../ui/parts";
 
 type Act = "ack" | "purge" | "replay";
 interface Filter {
@@ -70,7 +70,7 @@ export function Letters({ name, sinks }: { name: string; sinks: string[] }) {
       <div class="log-tools">
         <Pick label="Sink" value={filter.sink} options={sinks} onPick={(sink) => setFilter({ ...filter, sink })} />
         <Pick label="Class" value={filter.class} options={classes} onPick={(it) => setFilter({ ...filter, class: it })} />
-        <Pick label="Status" value={filter.status} options={["open", "acked"]} onPick={(status) => setFilter({ ...filter, status })} />
+        <Pick label="Status" value={filter.status} options={["open", "acked", "replayed"]} onPick={(status) => setFilter({ ...filter, status })} />
       </div>
       {page.error && <div class="body"><Failure error={page.error} retry={page.reload} /></div>}
       {!page.value && !page.error && <Loading />}
@@ -117,7 +117,7 @@ function Row({ it, picked, open, onPick, onOpen }: RowProps) {
         <span role="cell" class="row">
           <button class="main num" data-row aria-expanded={open} onClick={onOpen}>#{it.number}</button>
           <span class="tag state-tag s-failed"><code>{it.class}</code></span>
-          {it.status === "acked" && <span class="tag">seen</span>}
+          {it.status !== "open" && <span class="tag">{it.status === "acked" ? "seen" : "replayed"}</span>}
         </span>
         <span role="cell" class="cut ink2 small c-why" title={it.detail}><Told text={it.detail} /></span>
         <span role="cell" class="cut c-rows">{it.table}</span>
@@ -128,11 +128,13 @@ function Row({ it, picked, open, onPick, onOpen }: RowProps) {
         <div class="letter" role="row">
           <div role="cell" class="stack">
             <p><Told text={it.detail} /></p>
+            {it.hint && <div class="failure-hint"><Hint><Told text={it.hint} /></Hint></div>}
             <dl class="facts">
               <dt>Key</dt><dd><code>{it.key ?? "–"}</code></dd>
               <dt>Position</dt><dd><code>{it.position}</code></dd>
               <dt>Table and sink</dt><dd>{it.table} → {it.sink}</dd>
-              <dt>Payload</dt><dd>{bytes(it.payload_bytes)}{it.payload.length < it.payload_bytes ? ", cut" : ""}</dd>
+              {it.op && <><dt>Change</dt><dd>{it.op}{it.processor && `, from processor ${it.processor}`}</dd></>}
+              <dt>Payload</dt><dd>{bytes(it.payload_bytes)}{it.truncated ?? it.payload.length < it.payload_bytes ? ", cut" : ""}</dd>
             </dl>
             <div class="argv"><pre tabIndex={0} aria-label="Payload">{pretty(it.payload)}</pre><Copy text={it.payload} label="Copy the payload" /></div>
           </div>
