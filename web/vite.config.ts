@@ -1,12 +1,25 @@
 // The build: one page, assets with a content hash under `assets-static/`, nothing from elsewhere.
 // `--mode offline` makes the same bundle as one script and one style sheet, to be written into a
 // single file by `scripts/build.mjs`.
+import type { Plugin } from "vite";
 import { defineConfig } from "vitest/config";
 
 const server = process.env.FLOWGLASS_URL ?? "http://127.0.0.1:8090";
 
+/** Files that are committed end with a line end, as every text file of the project does. */
+const lineEnds: Plugin = {
+  name: "line-ends",
+  generateBundle(_, bundle) {
+    for (const it of Object.values(bundle)) {
+      if (it.type === "chunk") it.code = `${it.code.trimEnd()}\n`;
+      else if (typeof it.source === "string") it.source = `${it.source.trimEnd()}\n`;
+    }
+  },
+};
+
 export default defineConfig(({ mode }) => ({
   base: "/",
+  plugins: [lineEnds],
   build: {
     outDir: mode === "offline" ? "build/offline" : (process.env.OUT_DIR ?? "dist"),
     assetsDir: "assets-static",

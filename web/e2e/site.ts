@@ -14,7 +14,8 @@ import { start as startMock } from "../mock/server.mjs";
 export interface Site {
   url: string;
   close: () => void;
-  play: (name: string, interval: number) => { run_id: string; events: { seq: number; time: string }[]; ended: boolean };
+  /** Plays a recording; with `viewer`, from the moment on when a page watches it. */
+  play: (name: string, interval: number, viewer?: boolean) => { run_id: string; events: { seq: number; time: string }[]; ended: boolean };
 }
 
 export const launch = launchBrowser as () => Promise<Browser>;

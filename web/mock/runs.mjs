@@ -88,8 +88,9 @@ function renamed(events, run_id, shiftMs) {
 }
 
 let plays = 0;
-/** Plays a recording as a new run, one event each `interval` ms. */
-export function play(name, interval, heard = () => undefined) {
+/** Plays a recording as a new run, one event each `interval` ms; with `viewer`, from the moment on
+ * when somebody watches. */
+export function play(name, interval, { heard = () => undefined, viewer = false } = {}) {
   plays += 1;
   const source = recorded.get(name);
   const run_id = `01a1ffff-0000-7000-8000-${plays.toString(16).padStart(12, "0")}`;
@@ -98,6 +99,7 @@ export function play(name, interval, heard = () => undefined) {
   live.set(run_id, run);
   let at = 0;
   const step = () => {
+    if (viewer && at > 0 && run.hearers.size === 0 && at < 2) return;
     const event = all[at];
     event.time = new Date().toISOString();
     event.id = event.id.slice(0, 24) + (plays * 4096 + at).toString(16).padStart(12, "0");

@@ -86,14 +86,15 @@ setInterval(() => {
   for (const it of listPipelines().filter((it) => it.kind === "stream")) tellFeed("pipeline", it);
 }, 1000).unref();
 
-function startPlay(name, interval) {
+function startPlay(name, interval, viewer = false) {
   let last = 0;
-  return play(name, interval, (run) => {
+  const heard = (run) => {
     if (run.ended || Date.now() - last > 500) {
       last = Date.now();
       tellFeed("run", summaryOf(run));
     }
-  });
+  };
+  return play(name, interval, { heard, viewer });
 }
 
 function overview() {

@@ -433,7 +433,11 @@ function compact(counts: Counts): Counts {
 
 /** A time as the snapshot writes it: with no more digits than it needs. */
 function shortTime(time: string): string {
-  return time.replace(/\.(\d*?)0*Z$/, (_, digits: string) => (digits ? `.${digits}Z` : "Z"));
+  const dot = time.indexOf(".");
+  if (dot < 0 || !time.endsWith("Z")) return time;
+  let end = time.length - 1;
+  while (time[end - 1] === "0") end -= 1;
+  return `${time.slice(0, end - 1 === dot ? dot : end)}Z`;
 }
 
 /** Seconds, no finer than clocks are: the same rounding as the model's. */

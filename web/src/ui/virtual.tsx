@@ -18,7 +18,7 @@ interface Props {
   onScrolledAway?: () => void;
 }
 
-const OVERSCAN = 8;
+const OVERSCAN = 6;
 
 export function VirtualList(props: Props) {
   const { total, rowPx, heightMaxPx, followEnd } = props;

@@ -16,7 +16,7 @@ import { select } from "./view";
 const BOX = { width: 196, height: 46 };
 
 export function RunGraph({ run, selected }: { run: RunModel; selected: string | undefined }) {
-  const { nodes, boxes, arrows, version } = useMemo(() => partsOf(run), [run.snapshot, run.version]);
+  const { nodes, boxes, arrows, version } = useMemo(() => partsOf(run), [run.snapshot, shapeOf(run)]);
   const stateClass = ({ from, to }: Arrow) => {
     const [a, b] = [nodes.get(from)?.state, nodes.get(to)?.state];
     if (b === "running") return "flowing";
@@ -41,6 +41,11 @@ export function RunGraph({ run, selected }: { run: RunModel; selected: string | 
       }}
     />
   );
+}
+
+/** Changes when nodes or arrows come: what a node shows changes inside it. */
+function shapeOf({ snapshot }: RunModel): string {
+  return snapshot.pipelines.map((it) => `${it.nodes.length} ${it.edges.length}`).join();
 }
 
 /** Boxes and arrows of all pipelines; the version moves only when the graph itself does. */

@@ -18,7 +18,7 @@ interface Filter {
 
 const WORDS: Record<Act, { label: string; text: string }> = {
   ack: { label: "Acknowledge", text: "They stay, marked as seen, and no longer count as open." },
-  replay: { label: "Replay", text: "They are sent to their sink again, in their order. What is taken leaves this list." },
+  replay: { label: "Replay", text: "They are sent to their sink again, in their order. What is taken is marked as replayed." },
   purge: { label: "Purge", text: "They are removed for good. The ledger goes on counting them as dead letters." },
 };
 

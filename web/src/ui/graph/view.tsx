@@ -5,7 +5,7 @@ import type { ComponentChildren } from "preact";
 import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { Icon } from "../icons";
 import { layOutOnce } from "./layout";
-import type { Arrow, Box, Direction, Layout, Placed } from "./layout";
+import type { Arrow, Box, Direction, Drawn, Placed } from "./layout";
 
 interface Props {
   boxes: Box[];
@@ -57,7 +57,7 @@ export function GraphView(props: Props) {
 
   // At first the graph is shown whole when it can be read so, else around what matters.
   const begin = () => {
-    const first = fit(K_TEXT * 1.5);
+    const first = fit(layout.boxes.length > 60 ? 0.85 : 0.62);
     const around = layout.boxes.find((it) => it.id === (selected ?? props.initial));
     setView(around ? centred(around, first, box.current!, layout) : first);
   };
@@ -86,8 +86,9 @@ export function GraphView(props: Props) {
   const v = view ?? { x: PAD, y: PAD, k: 1 };
   const seen = inView(v, size.w || 2000, size.h || height);
   const far = v.k < K_TEXT && !!props.farClass;
-  const shown = layout.boxes.filter((it) => seen(it.x, it.y, it.x + it.width, it.y + it.height));
-  const lines = layout.arrows.filter((it) => {
+  // Before its place is known nothing is drawn, instead of everything twice.
+  const shown = (view ? layout.boxes : []).filter((it) => seen(it.x, it.y, it.x + it.width, it.y + it.height));
+  const lines = (view ? layout.arrows : []).filter((it) => {
     const [a, b] = [place.get(it.from)!, place.get(it.to)!];
     return seen(Math.min(a.x, b.x), Math.min(a.y, b.y), Math.max(a.x + a.width, b.x + b.width), Math.max(a.y + a.height, b.y + b.height));
   });
@@ -102,7 +103,8 @@ export function GraphView(props: Props) {
     <div class="graph" ref={box} style={{ height: `${height}px` }} role="group" aria-label={props.label} {...drag} onClick={far ? pickFar : undefined}>
       <div class="graph-world" style={{ transform: `translate(${v.x}px, ${v.y}px) scale(${v.k})` }}>
         <svg width={layout.width} height={layout.height} aria-hidden="true">
-          {far ? <Far layout={{ ...layout, boxes: shown, arrows: lines }} {...props} /> : lines.map((it) => <path key={`${it.from}>${it.to}`} d={it.d} class={props.arrowClass?.(it) ?? ""} />)}
+          <Lines arrows={lines} arrowClass={props.arrowClass} />
+          {far && <FarBoxes boxes={shown} selected={selected} farClass={props.farClass!} />}
         </svg>
         {!far && shown.map((it) => (
           <div key={it.id} class="graph-box" style={{ left: `${it.x}px`, top: `${it.y}px`, width: `${it.width}px`, height: `${it.height}px` }}>
@@ -119,26 +121,31 @@ export function GraphView(props: Props) {
   );
 }
 
-/** A graph from far away: all boxes of one state are one shape, and all arrows of one kind one line,
- * so that a thousand are drawn as fast as ten. The timeline beneath has each by name. */
-function Far({ layout, selected, farClass, arrowClass }: Props & { layout: Layout }) {
-  const gather = <T,>(all: T[], classOf: (it: T) => string, draw: (it: T) => string) => {
-    const by = new Map<string, string[]>();
-    for (const it of all) {
-      const name = classOf(it);
-      const paths = by.get(name);
-      if (paths) paths.push(draw(it));
-      else by.set(name, [draw(it)]);
-    }
-    return [...by];
-  };
-  const lines = gather(layout.arrows, (it) => arrowClass?.(it) ?? "", (it) => it.d);
-  const boxes = gather(layout.boxes, (it) => farClass!(it.id), (it) => `M${it.x},${it.y}h${it.width}v${it.height}h${-it.width}z`);
-  const on = layout.boxes.find((it) => it.id === selected);
+/** The texts of those that share a class, by class. */
+function gather<T>(all: T[], classOf: (it: T) => string, draw: (it: T) => string): [string, string][] {
+  const by = new Map<string, string[]>();
+  for (const it of all) {
+    const name = classOf(it);
+    const texts = by.get(name);
+    if (texts) texts.push(draw(it));
+    else by.set(name, [draw(it)]);
+  }
+  return [...by].map(([name, texts]) => [name, texts.join("")]);
+}
+
+/** All arrows of one kind are one line: hundreds are drawn as fast as ten. */
+function Lines({ arrows, arrowClass }: { arrows: Drawn[]; arrowClass: Props["arrowClass"] }) {
+  const lines = gather(arrows, (it) => arrowClass?.(it) ?? "", (it) => it.d);
+  return <>{lines.map(([name, d]) => <path key={`line ${name}`} class={name} d={d} />)}</>;
+}
+
+/** Boxes from far away: all of one state are one shape. The timeline beneath has each by name. */
+function FarBoxes({ boxes, selected, farClass }: { boxes: Placed[]; selected: string | undefined; farClass: (id: string) => string }) {
+  const shapes = gather(boxes, (it) => farClass(it.id), (it) => `M${it.x},${it.y}h${it.width}v${it.height}h${-it.width}z`);
+  const on = boxes.find((it) => it.id === selected);
   return (
     <>
-      {lines.map(([name, paths]) => <path key={`line ${name}`} class={name} d={paths.join("")} />)}
-      {boxes.map(([name, paths]) => <path key={`box ${name}`} class={`far-box ${name}`} d={paths.join("")} />)}
+      {shapes.map(([name, d]) => <path key={`box ${name}`} class={`far-box ${name}`} d={d} />)}
       {on && <rect class="far-on" x={on.x - 12} y={on.y - 12} width={on.width + 24} height={on.height + 24} rx="20" />}
     </>
   );
