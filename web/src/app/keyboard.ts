@@ -6,6 +6,7 @@ import { useEffect } from "preact/hooks";
 import { navigate } from "./router";
 
 export const helpShown = signal(false);
+export const paletteShown = signal(false);
 
 export interface Key {
   key: string;
@@ -60,6 +61,11 @@ export function focusSearch(): boolean {
 export function startKeyboard(options: { offline?: boolean } = {}): void {
   let waitsForPage = 0;
   addEventListener("keydown", (event) => {
+    if ((event.ctrlKey || event.metaKey) && event.key === "k" && !options.offline) {
+      event.preventDefault();
+      paletteShown.value = true;
+      return;
+    }
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     if (typing(event.target) || document.querySelector("dialog[open]")) return;
     const { key } = event;

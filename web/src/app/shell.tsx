@@ -8,7 +8,8 @@ import { feed } from "../live/feed";
 import { Dialogs, Modal } from "../ui/dialog";
 import { Icon, Logo } from "../ui/icons";
 import type { IconName } from "../ui/icons";
-import { GO, helpShown, keysOfPage } from "./keyboard";
+import { GO, helpShown, keysOfPage, paletteShown } from "./keyboard";
+import { Palette } from "./palette";
 import { useResource } from "./resource";
 import { place } from "./router";
 import { nextTheme, theme } from "./theme";
@@ -78,7 +79,7 @@ function Side() {
 function Help() {
   const all: [string, [string[], string][]][] = [
     ["Everywhere", [
-      [["/"], "search"], [["j"], "next row"], [["k"], "row before"], [["Enter"], "open"], [["Esc"], "close, or leave the search"], [["?"], "this help"],
+      [["/"], "search"], [["j"], "next row"], [["k"], "row before"], [["Enter"], "open"], [["Esc"], "close, or leave the search"], [["Ctrl", "K"], "go to anything"], [["?"], "this help"],
     ]],
     ["Go to", GO.map(([letter, name]) => [["g", letter], name.toLowerCase()])],
   ];
@@ -134,6 +135,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
       </div>
       <Dialogs />
       {helpShown.value && <Help />}
+      {paletteShown.value && <Palette />}
     </>
   );
 }

@@ -92,7 +92,8 @@ function RunHead({ run }: { run: RunModel }) {
     <Head
       name={`${name} ${header.state ?? ""}`} title={name} {...(saved ? {} : { crumbs: [["Runs", "/runs"]] as [string, string][] })}
       actions={!saved && (
-        <span aria-live="polite" class="row">
+        <span class="row">
+          <span class="visually-hidden" role="status">{name} is {header.state ?? "not begun"}</span>
           {!isFinal(header.state) && <LinkState state={run.link} />}
           <span class="small dim num">{heard.slice(2)}</span>
         </span>

@@ -13,7 +13,7 @@ const GAP_PX = 12;
 
 export function Flow({ s, moving }: { s: StreamView; moving: boolean }) {
   const limit = limitingPart(s);
-  const tone = (id: string) => (id !== limit ? "" : s.stalled ? "bad" : "limit");
+  const tone = (id: string) => (id !== limit ? "" : s.stalled ? "stuck" : "limit");
   const trouble = (it: SinkView) => it.state === "trouble";
   return (
     <div class="flow" role="group" aria-label="Flow from source to sinks">
@@ -50,7 +50,7 @@ function Stage({ kind, id, type, tone, state, children }: StageProps) {
     <div class={`stage-card ${tone}`}>
       <div class="row small dim"><span class="grow">{kind}{type && ` · ${type}`}</span>{state && state !== "ok" && <span class={`state s-${state}`}><StateIcon state={state} />{state}</span>}</div>
       <b class="cut" title={id}>{id}</b>
-      {tone && <span class={`tag state-tag ${tone === "bad" ? "s-failed" : "s-waiting"}`}><Icon name={tone === "bad" ? "warning" : "bolt"} />{tone === "bad" ? "stalled here" : "bottleneck"}</span>}
+      {tone && <span class={`tag state-tag ${tone === "stuck" ? "s-failed" : "s-waiting"}`}><Icon name={tone === "stuck" ? "warning" : "bolt"} />{tone === "stuck" ? "stalled here" : "bottleneck"}</span>}
       <dl>{children}</dl>
     </div>
   );

@@ -57,7 +57,8 @@ export function GraphView(props: Props) {
 
   // At first the graph is shown whole when it can be read so, else around what matters.
   const begin = () => {
-    const first = fit(layout.boxes.length > 60 ? 0.85 : 0.62);
+    const legible = layout.boxes.length > 60 || box.current!.clientWidth < 600 ? 0.85 : 0.62;
+    const first = fit(legible);
     const around = layout.boxes.find((it) => it.id === (selected ?? props.initial));
     setView(around ? centred(around, first, box.current!, layout) : first);
   };
