@@ -9,11 +9,15 @@ const server = process.env.FLOWGLASS_URL ?? "http://127.0.0.1:8090";
 /** Files that are committed end with a line end, as every text file of the project does. */
 const lineEnds: Plugin = {
   name: "line-ends",
-  generateBundle(_, bundle) {
-    for (const it of Object.values(bundle)) {
-      if (it.type === "chunk") it.code = `${it.code.trimEnd()}\n`;
-      else if (typeof it.source === "string") it.source = `${it.source.trimEnd()}\n`;
-    }
+  enforce: "post",
+  generateBundle: {
+    order: "post",
+    handler(_, bundle) {
+      for (const it of Object.values(bundle)) {
+        if (it.type === "chunk") it.code = `${it.code.trimEnd()}\n`;
+        else if (/\.(css|html)$/.test(it.fileName)) it.source = `${it.source.toString().trimEnd()}\n`;
+      }
+    },
   },
 };
 
