@@ -75,7 +75,7 @@ function streamView(stream) {
 }
 
 const pipelineBase = (name, kind) => ({
-  name, kind, tenant: "acme", labels: { team: kind === "stream" ? "platform" : "data" }, source: "manifest",
+  name, kind, tenant: FLEET.findIndex(([it]) => it === name) % 5 === 1 ? "globex" : "acme", labels: { team: kind === "stream" ? "platform" : "data" }, source: "manifest",
   file: `pipelines/${name}.yaml`, schedule: null, late: false, slo: null, last_run: null, recent: [], stream: null,
   etag: `"${name}-1"`,
 });

@@ -46,7 +46,7 @@ function madeUp(n) {
   const rows = Math.floor(random() * random() * 2_000_000);
   const iso = (ms) => new Date(ms).toISOString();
   return {
-    run_id: madeUpId(n), tenant: n % 5 === 1 ? "globex" : "acme", pipelines: [pipeline], state,
+    run_id: madeUpId(n), tenant: (n % FLEET.length) % 5 === 1 ? "globex" : "acme", pipelines: [pipeline], state,
     reason: active ? "executing" : failed ? pick(random, ["error", "timeout", "check", "infra"]) : random() < 0.05 ? "warning" : "ok",
     first_seen_at: iso(startedMs - 300), started_at: iso(startedMs), ended_at: active ? null : iso(startedMs + seconds * 1000),
     duration_seconds: active ? null : seconds, parent_run_id: null, last_seq: 40 + total * 9,
@@ -144,6 +144,8 @@ export function listRuns(query) {
   const [state, pipeline, tenant, q] = ["state", "pipeline", "tenant", "q"].map((it) => query.get(it) ?? "");
   const since = Date.parse(query.get("since") ?? "") || 0;
   const until = Date.parse(query.get("until") ?? "") || Infinity;
+  const parent = query.get("parent");
+  if (parent) return { items: summaries.filter((it) => it.parent_run_id === parent), next_cursor: null, total: null };
   const fits = (it) =>
     (!state || state.split(",").includes(it.state)) && (!pipeline || it.pipelines.includes(pipeline)) &&
     (!tenant || it.tenant === tenant) && (!q || it.run_id.includes(q) || it.pipelines.some((p) => p.includes(q))) &&

@@ -47,7 +47,7 @@ describe("words", () => {
 
 describe("lists", () => {
   const run = (run_id: string, state = "complete", pipeline = "orders") => ({ run_id, state, pipelines: [pipeline], first_seen_at: run_id }) as RunSummary;
-  const none = { q: "", state: "", pipeline: "" };
+  const none = { q: "", state: "", pipeline: "", tenant: "" };
   it("a page that overlaps brings nothing twice", () => {
     expect(mergeRuns([run("3"), run("2")], [run("2"), run("1")]).map((it) => it.run_id)).toStrictEqual(["3", "2", "1"]);
   });

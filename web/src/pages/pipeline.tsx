@@ -118,7 +118,7 @@ function WorkflowBody({ it }: { it: PipelineDetail }) {
       </dl>
       <Tabs label="Parts of the pipeline" current={tab} onPick={(id) => setQuery({ tab: id === "runs" ? null : id })} tabs={[{ id: "runs", label: "Runs" }, { id: "graph", label: "Graph", count: it.nodes.length }, { id: "manifest", label: "Manifest" }]} />
       <Panel tab={tab}>
-        {tab === "runs" && <RunList filter={{ q: "", state: "", pipeline: it.name }} />}
+        {tab === "runs" && <RunList filter={{ q: "", state: "", pipeline: it.name, tenant: "" }} />}
         {tab === "graph" && <PlanGraph it={it} />}
         {tab === "manifest" && <Manifest it={it} />}
       </Panel>

@@ -6,6 +6,7 @@ export interface RunFilter {
   q: string;
   state: string;
   pipeline: string;
+  tenant: string;
 }
 
 export function mergeRuns(before: RunSummary[], page: RunSummary[]): RunSummary[] {
@@ -14,12 +15,12 @@ export function mergeRuns(before: RunSummary[], page: RunSummary[]): RunSummary[
 }
 
 /** Known runs are told anew in their place; new ones that fit go to the front. */
-export function placeNew(before: RunSummary[], told: RunSummary[], { q, state, pipeline }: RunFilter): RunSummary[] {
+export function placeNew(before: RunSummary[], told: RunSummary[], { q, state, pipeline, tenant }: RunFilter): RunSummary[] {
   const fresh = new Map(told.map((it) => [it.run_id, it]));
   const out = before.map((it) => fresh.get(it.run_id) ?? it);
   const known = new Set(before.map((it) => it.run_id));
   const fits = (it: RunSummary) =>
-    !known.has(it.run_id) && (!state || state.split(",").includes(it.state ?? "")) && (!pipeline || it.pipelines.includes(pipeline)) &&
+    !known.has(it.run_id) && (!state || state.split(",").includes(it.state ?? "")) && (!pipeline || it.pipelines.includes(pipeline)) && (!tenant || it.tenant === tenant) &&
     (!q || it.run_id.includes(q) || it.pipelines.some((name) => name.includes(q)));
   const front = told.filter(fits).sort((a, b) => b.first_seen_at.localeCompare(a.first_seen_at));
   return front.length ? [...front, ...out] : out;

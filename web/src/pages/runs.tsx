@@ -28,9 +28,10 @@ export function RunsPage() {
   useEffect(() => {
     if (rested !== (query.get("q") ?? "")) setQuery({ q: rested });
   }, [rested]);
-  const filter: RunFilter = { q: rested, state: query.get("state") ?? "", pipeline: query.get("pipeline") ?? "" };
+  const filter: RunFilter = { q: rested, state: query.get("state") ?? "", pipeline: query.get("pipeline") ?? "", tenant: query.get("tenant") ?? "" };
   const pipelines = useResource("pipelines", (signal) => get<Page<Pipeline>>("/api/v1/pipelines", {}, signal));
   const names = pipelines.value?.items.map((it) => it.name) ?? [];
+  const tenants = [...new Set([...(pipelines.value?.items ?? []).map((it) => it.tenant), ...(filter.tenant ? [filter.tenant] : [])])].sort();
   const state = STATE_CHOICE.find(([id]) => id === filter.state)?.[0] ?? (STATES.includes(filter.state as never) ? filter.state : "");
   return (
     <>
@@ -38,20 +39,35 @@ export function RunsPage() {
       <div class="toolbar">
         <Search value={q} onInput={setQ} label="Search by pipeline or id" width="250px" />
         <Choice label="State" options={STATE_CHOICE} value={state as ""} onPick={(it) => setQuery({ state: it })} />
-        <label>
-          <span class="visually-hidden">Pipeline</span>
-          <select class="field" value={filter.pipeline} onChange={(event) => setQuery({ pipeline: event.currentTarget.value })}>
-            <option value="">All pipelines</option>
-            {names.map((it) => <option key={it} value={it}>{it}</option>)}
-            {filter.pipeline && !names.includes(filter.pipeline) && <option value={filter.pipeline}>{filter.pipeline}</option>}
-          </select>
-        </label>
+        <Pick label="Pipeline" all="All pipelines" value={filter.pipeline} options={names} onPick={(it) => setQuery({ pipeline: it })} />
+        {tenants.length > 1 && <Pick label="Tenant" all="All tenants" value={filter.tenant} options={tenants} onPick={(it) => setQuery({ tenant: it })} />}
       </div>
       <div class="stack">
         <RunMatrix filter={filter} />
         <RunList filter={filter} />
       </div>
     </>
+  );
+}
+
+interface PickProps {
+  label: string;
+  all: string;
+  value: string;
+  options: string[];
+  onPick: (it: string) => void;
+}
+
+function Pick({ label, all, value, options, onPick }: PickProps) {
+  return (
+    <label>
+      <span class="visually-hidden">{label}</span>
+      <select class="field" value={value} onChange={(event) => onPick(event.currentTarget.value)}>
+        <option value="">{all}</option>
+        {options.map((it) => <option key={it} value={it}>{it}</option>)}
+        {value && !options.includes(value) && <option value={value}>{value}</option>}
+      </select>
+    </label>
   );
 }
 
@@ -97,7 +113,7 @@ function useRuns(filter: RunFilter) {
 export function RunList({ filter }: { filter: RunFilter }) {
   const { runs, total, more, whole, loading, error, reload } = useRuns(filter);
   const longest = useMemo(() => longestOf(runs), [runs]);
-  const filtered = filter.q || filter.state || filter.pipeline;
+  const filtered = filter.q || filter.state || filter.pipeline || filter.tenant;
   const said = total !== null ? count(total) : whole ? count(runs.length) : `${count(runs.length)}+`;
   return (
     <Card title="All runs" count={loading ? "" : said} flush>

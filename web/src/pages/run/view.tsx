@@ -11,6 +11,7 @@ import type { Snapshot } from "../../model/types";
 import { ago, bytes, compact, duration, elapsed, shortId } from "../../ui/format";
 import { Card, Copy, Empty, ErrorBox, Panel, Stat, Tabs } from "../../ui/parts";
 import { StateBadge, StateBar, StateLegend } from "../../ui/state";
+import { About } from "./about";
 import { AssetTable } from "./assets";
 import { NodeDrawer } from "./drawer";
 import { Gantt } from "./gantt";
@@ -87,7 +88,8 @@ function RunHead({ run }: { run: RunModel }) {
   const { snapshot: { run: header, pipelines }, saved } = run;
   const name = pipelines.map((it) => it.pipeline_id).join(", ") || "Run";
   const parent = header.attributes?.parent_run_id;
-  const heard = run.lastHeardAt && !isFinal(header.state) ? `, heard ${ago(run.lastHeardAt, now.value)}` : "";
+  // A run whose worker went away is still called running: how long it has been silent says more.
+  const heard = isFinal(header.state) ? "" : `last event ${ago(run.lastHeardAt || header.last_event_at, now.value)}`;
   return (
     <Head
       name={`${name} ${header.state ?? ""}`} title={name} {...(saved ? {} : { crumbs: [["Runs", "/runs"]] as [string, string][] })}
@@ -95,7 +97,7 @@ function RunHead({ run }: { run: RunModel }) {
         <span class="row">
           <span class="visually-hidden" role="status">{name} is {header.state ?? "not begun"}</span>
           {!isFinal(header.state) && <LinkState state={run.link} />}
-          <span class="small dim num">{heard.slice(2)}</span>
+          <span class="small dim num">{heard}</span>
         </span>
       )}
     >
@@ -108,24 +110,6 @@ function RunHead({ run }: { run: RunModel }) {
         {parent && (saved ? <span>repeats {shortId(parent)}</span> : <a class="link" href={to("runs", parent)}>repeats {shortId(parent)}</a>)}
       </div>
     </Head>
-  );
-}
-
-function About({ run }: { run: RunModel }) {
-  const { run: header, pipelines } = run.snapshot;
-  const facts: [string, string | undefined][] = [
-    ["Run", run.id], ["Trace", header.trace_id], ["Tenant", header.tenant],
-    ["Created", header.created_at], ["Started", header.started_at], ["Ended", header.ended_at], ["Last event", `${header.last_seq} at ${header.last_event_at ?? "–"}`],
-    ...Object.entries(header.attributes ?? {}), ...pipelines.flatMap((it) => Object.entries(it.attributes ?? {}).map(([key, value]): [string, string] => [`${it.pipeline_id}: ${key}`, value])),
-  ];
-  return (
-    <Card title="About this run">
-      <dl class="facts wide-keys">
-        {facts.map(([key, value]) => value && (
-          <><dt key={key}>{key}</dt><dd class="row" style={{ gap: "4px" }}><code>{value}</code><Copy text={value} label={`Copy ${key}`} /></dd></>
-        ))}
-      </dl>
-    </Card>
   );
 }
 
