@@ -189,6 +189,15 @@ describe("by keyboard alone", () => {
   });
 });
 
+describe("a table", () => {
+  it("is read again after one was asked", async () => {
+    const page = await visit("/pipelines/orders-cdc?tab=tables");
+    await page.getByRole("button", { name: "Read public.orders again" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Read again" }).click();
+    await page.getByText("public.orders: done.").waitFor();
+  });
+});
+
 describe("dead letters", () => {
   quiet();
 
@@ -247,6 +256,15 @@ describe("live", () => {
     expect(await lines(page)).toBe(`Log${told}`);
     await page.getByRole("tab", { name: "About" }).click();
     await page.getByText(`${whole.run.last_seq} at`).waitFor();
+  });
+
+  it("says so when the process that writes a run went away", async () => {
+    const run = site.play("orders", 60, true);
+    const page = await visit(`/runs/${run.run_id}`);
+    await page.locator(".gnode").first().waitFor();
+    await fetch(`${site.url}/mock/abandon?run=${run.run_id}`);
+    await page.getByText("Its process went away.").waitFor();
+    await page.screenshot({ path: `${out}abandoned.png` });
   });
 
   it("follows a log, and stops when one scrolls away", async () => {

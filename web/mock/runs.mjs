@@ -99,7 +99,8 @@ export function play(name, interval, { heard = () => undefined, viewer = false }
   live.set(run_id, run);
   let at = 0;
   const step = () => {
-    if (viewer && at > 0 && run.hearers.size === 0 && at < 2) return;
+    if (viewer && at === 1 && run.hearers.size === 0) return;
+    if (run.abandoned) return clearInterval(timer);
     const event = all[at];
     event.time = new Date().toISOString();
     event.id = event.id.slice(0, 24) + (plays * 4096 + at).toString(16).padStart(12, "0");
@@ -113,6 +114,13 @@ export function play(name, interval, { heard = () => undefined, viewer = false }
   const timer = setInterval(step, interval);
   step();
   return run;
+}
+
+/** A live run stops in the middle, as one does whose process is killed. */
+export function abandon(id) {
+  const run = live.get(id);
+  run.abandoned = true;
+  for (const hear of run.hearers) hear(undefined);
 }
 
 export const liveRun = (id) => live.get(id);

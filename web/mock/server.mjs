@@ -15,7 +15,7 @@ import { fileURLToPath } from "node:url";
 import { assetGraph, listAssets } from "./assets.mjs";
 import { BIG_ID, bigSeq, bigSnapshot, nextBigEvent } from "./big.mjs";
 import { actOnLetters, command, ledgerOf, lettersOf, listPipelines, pipelineDetail, schemasOf } from "./pipelines.mjs";
-import { eventsOf, listRuns, liveRun, play, snapshotOf, summaryOf } from "./runs.mjs";
+import { abandon, eventsOf, listRuns, liveRun, play, snapshotOf, summaryOf } from "./runs.mjs";
 
 const dist = process.env.DIST ?? fileURLToPath(new URL("../dist/", import.meta.url));
 const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -54,11 +54,11 @@ function streamRun(request, response, id, query) {
   const tell = openSse(request, response);
   const run = liveRun(id);
   for (const event of events.slice(after)) tell(event.seq, "event", event);
-  const end = () => tell(undefined, "end", { state: "complete" });
-  if (!run || run.ended) return end();
+  const end = () => tell(undefined, "end", { state: "complete", end: run?.abandoned ? "abandoned" : "finished" });
+  if (!run || run.ended || run.abandoned) return end();
   const hear = (event) => {
-    tell(event.seq, "event", event);
-    if (run.ended) end();
+    if (event) tell(event.seq, "event", event);
+    if (run.ended || run.abandoned) end();
   };
   run.hearers.add(hear);
   request.on("close", () => run.hearers.delete(hear));
@@ -218,6 +218,10 @@ function control(response, what, query) {
   if (what === "down") {
     downUntil = Date.now() + Number(query.get("ms") ?? 3000);
     response.on("finish", () => setTimeout(() => sockets.forEach((it) => it.destroy()), 20));
+    return json(response, {});
+  }
+  if (what === "abandon") {
+    abandon(query.get("run"));
     return json(response, {});
   }
   if (what === "mode") mode = query.get("is") ?? "";

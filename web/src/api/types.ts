@@ -217,6 +217,8 @@ export interface Slo {
 export interface CommandDone {
   request_id: string;
   outcome: "done" | "accepted";
+  /** What the stream answered. */
+  said?: string;
   run_id?: string;
 }
 

@@ -10,6 +10,7 @@ import { openStream } from "./sse";
 import type { LinkState, StreamOptions } from "./sse";
 
 const COALESCE_MS = 100;
+const ABANDONED_LOOK_MS = 15_000;
 
 export interface RunSource {
   snapshot: (id: string) => Promise<Snapshot>;
@@ -26,6 +27,8 @@ export class LiveRun {
   snapshot: Snapshot | undefined;
   readonly version = signal(0);
   readonly link = signal<LinkState>("connecting");
+  /** The run's process went away and nobody has written its end. */
+  readonly abandoned = signal(false);
   readonly error = signal<Error | undefined>(undefined);
   /** When the last event came, by this machine's clock. */
   lastHeardAt = 0;
@@ -33,6 +36,7 @@ export class LiveRun {
   received = 0;
   private close: (() => void) | undefined;
   private timer: ReturnType<typeof setTimeout> | undefined;
+  private again: ReturnType<typeof setTimeout> | undefined;
   private stopped = false;
   private listeners = new Set<(event: Event) => void>();
 
@@ -61,6 +65,7 @@ export class LiveRun {
     this.stopped = true;
     this.close?.();
     clearTimeout(this.timer);
+    clearTimeout(this.again);
   }
 
   /** Hears every new event, for surfaces that keep more than the snapshot does. */
@@ -93,6 +98,9 @@ export class LiveRun {
   private take(kind: string, data: string): "stop" | "again" | void {
     if (kind === "end") {
       this.link.value = "ended";
+      this.abandoned.value = (JSON.parse(data) as { end?: string }).end === "abandoned";
+      // Somebody will write its end sooner or later: that is worth a look now and then.
+      if (this.abandoned.value) this.again = setTimeout(() => this.follow(), ABANDONED_LOOK_MS);
       return "stop";
     }
     if (kind !== "event") return;

@@ -65,11 +65,12 @@ interface Command {
 
 function commandsOf(it: PipelineDetail): Command[] {
   const run: Command = { name: "run", label: "Run now", icon: "play", text: "A new run begins at once, beside its schedule.", primary: true };
-  const pause: Command = { name: "pause", label: "Pause", icon: "pause", text: it.kind === "stream" ? "It reads nothing more until it is resumed, also after a restart. What was read is still delivered." : "Its schedule starts no run until it is resumed." };
+  const pause: Command = { name: "pause", label: "Pause", icon: "pause", text: "It reads nothing more until it is resumed, also after a restart. What was read is still delivered." };
+  const cancel: Command = { name: "stop", label: "Stop", icon: "stop", text: "The run that is under way is cancelled; what it has committed stays.", danger: true };
   const resume: Command = { name: "resume", label: "Resume", icon: "play", text: "It goes on from where it stands. Nothing is read twice.", primary: true };
   const stop: Command = { name: "stop", label: "Stop", icon: "stop", text: "It delivers what it has read, keeps its position, and ends.", danger: true };
   const start: Command = { name: "start", label: "Start", icon: "play", text: "It goes on from its last position.", primary: true };
-  if (it.kind === "workflow") return it.state === "paused" ? [resume, run] : [run, pause];
+  if (it.kind === "workflow") return it.state === "running" ? [cancel] : [run];
   if (it.state === "paused") return [resume, stop];
   return it.state === "running" ? [pause, stop] : [start];
 }
@@ -84,7 +85,7 @@ function Commands({ it, onDone }: { it: PipelineDetail; onDone: () => void }) {
         const done = await post<CommandDone>(path("pipelines", it.name, command.name));
         onDone();
         if (done.run_id && command.name === "run") navigate(to("runs", done.run_id));
-        return `${it.name}: ${command.name} is ${done.outcome}.`;
+        return `${it.name}: ${command.name} is ${done.outcome}${done.said ? `, ${done.said}` : ""}.`;
       },
     });
   // What only its history is known of is run by somebody else.

@@ -18,6 +18,8 @@ export interface RunModel {
   link: LinkState;
   lastHeardAt: number;
   saved: boolean;
+  /** Its process went away without writing an end. */
+  abandoned: boolean;
   logs: (query: LogQuery, signal: AbortSignal) => Promise<Event[]>;
   listen: (hear: (event: Event) => void) => () => void;
 }

@@ -28,7 +28,7 @@ export function RunPage({ id }: { id: string }) {
     return <>{head}{error ? <Failure error={error} /> : <Loading rows={9} label="Loading the run" />}</>;
   }
   const model: RunModel = {
-    id, snapshot: live.snapshot, version, link: live.link.value, lastHeardAt: live.lastHeardAt, saved: false,
+    id, snapshot: live.snapshot, version, link: live.link.value, lastHeardAt: live.lastHeardAt, saved: false, abandoned: live.abandoned.value,
     logs: async (query, signal) => {
       const asked = { node: query.node, attempt: query.attempt, q: query.q, level: query.level, tail: true, limit: LOG_LINES_MAX };
       return (await get<{ items: Event[] }>(path("runs", id, "logs"), asked, signal)).items;

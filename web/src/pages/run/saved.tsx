@@ -30,7 +30,7 @@ export function SavedRunPage({ json }: { json: string }) {
   }
   const logs = saved.logs ?? (saved.events ?? []).filter((it) => it.kind === "log");
   const model: RunModel = {
-    id: saved.run.run_id ?? "", snapshot: saved, version: 0, saved: true, lastHeardAt: 0,
+    id: saved.run.run_id ?? "", snapshot: saved, version: 0, saved: true, abandoned: false, lastHeardAt: 0,
     link: isFinal(saved.run.state) ? "ended" : "lost",
     logs: async (query) => logs.filter((it) => fits(it, query)),
     listen: () => () => undefined,

@@ -9,6 +9,7 @@ import { Head, LinkState } from "../../app/shell";
 import { isFinal } from "../../model/states";
 import type { Snapshot } from "../../model/types";
 import { ago, bytes, compact, duration, elapsed, shortId } from "../../ui/format";
+import { Icon } from "../../ui/icons";
 import { Card, Copy, Empty, ErrorBox, Panel, Stat, Tabs } from "../../ui/parts";
 import { StateBadge, StateBar, StateLegend } from "../../ui/state";
 import { About } from "./about";
@@ -44,6 +45,12 @@ export function RunView({ run }: { run: RunModel }) {
     <div class={selected ? "with-drawer" : ""}>
       <RunHead run={run} />
       {snapshot.run.error && <div class="gap"><ErrorBox error={snapshot.run.error} title="The run failed" /></div>}
+      {run.abandoned && (
+        <div class="verdict gap" role="status">
+          <Icon name="warning" />
+          <span><b>Its process went away.</b> <span class="ink2">Nobody has written the end of this run. It is shown as it was told last; start it again with <code>flowglass run --resume</code>.</span></span>
+        </div>
+      )}
       <dl class="stats gap">
         <Stat label={isFinal(snapshot.run.state) ? "Took" : "Running for"} value={duration(elapsed(snapshot.run, now.value))} />
         <Stat label="Rows read" value={compact(rows.extracted)} sub={rows.bytes ? bytes(rows.bytes) : undefined} />

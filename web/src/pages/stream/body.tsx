@@ -1,10 +1,11 @@
 // A stream, live: what limits it, the flow from source to sinks, and everything that one needs to
 // trust it: tables, ledger, checkpoints, dead letters, schemas.
 
-import { get, path } from "../../api/client";
-import type { Checkpoint, LedgerRow, Page, PipelineDetail, SchemaRow, StreamView } from "../../api/types";
+import { get, path, post } from "../../api/client";
+import type { Checkpoint, CommandDone, LedgerRow, Page, PipelineDetail, SchemaRow, StreamView } from "../../api/types";
 import { useResource } from "../../app/resource";
 import { place, setQuery, to } from "../../app/router";
+import { ask } from "../../ui/dialog";
 import { Chart } from "../../ui/chart";
 import { bytes, compact, count, duration, percent, plural, shortId } from "../../ui/format";
 import { Icon } from "../../ui/icons";
@@ -51,7 +52,7 @@ export function StreamBody({ it }: { it: PipelineDetail }) {
             </div>
           </div>
         )}
-        {tab === "tables" && <Tables s={s} />}
+        {tab === "tables" && <Tables s={s} name={it.name} />}
         {tab === "ledger" && <Ledger name={it.name} />}
         {tab === "letters" && <Letters name={it.name} sinks={s.sinks.map((sink) => sink.id)} />}
         {tab === "checkpoints" && <Checkpoints name={it.name} s={s} />}
@@ -98,15 +99,25 @@ function FirstReading({ done, expected }: { done: number; expected: number }) {
   );
 }
 
-function Tables({ s }: { s: StreamView }) {
+function Tables({ s, name }: { s: StreamView; name: string }) {
+  const again = (table: string) =>
+    ask({
+      title: `Read ${table} again?`, action: "Read again",
+      text: "All its rows are read from the source beside the log, and delivered anew. The stream goes on meanwhile.",
+      act: async () => {
+        const done = await post<CommandDone>(path("pipelines", name, "resync"), { table });
+        return `${table}: ${done.said ?? done.outcome}.`;
+      },
+    });
   return (
     <Card title="Tables" count={s.tables.length} flush>
       {s.tables.length === 0 ? <Empty icon="table" title="No rows yet" /> : (
         <div class="table table-cols" role="table" aria-label="Tables">
-          <div class="thead" role="row"><span role="columnheader">Table</span><span role="columnheader" class="right">Rows</span><span role="columnheader" class="right">Behind by</span></div>
+          <div class="thead" role="row"><span role="columnheader">Table</span><span role="columnheader" class="right">Rows</span><span role="columnheader" class="right">Behind by</span><span role="columnheader"><span class="visually-hidden">Actions</span></span></div>
           {s.tables.map((it) => (
             <div class="trow" role="row" key={it.table}>
               <span role="cell" class="main cut">{it.table}</span><span role="cell" class="num right">{count(it.rows)}</span><span role="cell" class="num right">{duration(it.lag_seconds)}</span>
+              <span role="cell" class="right"><button class="button quiet small" aria-label={`Read ${it.table} again`} title="Read it again" onClick={() => again(it.table)}><Icon name="replay" /><span class="again-word">Read again</span></button></span>
             </div>
           ))}
         </div>
