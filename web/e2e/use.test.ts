@@ -353,6 +353,17 @@ describe("when there is nothing, or something is wrong", () => {
     await expect.poll(() => heading(page)).toBe("Overview");
   });
 
+  it("a page that cannot be drawn leaves the way to the others open", async () => {
+    open = await openPage(browser, site.url);
+    const { page } = open;
+    await page.route("**/api/v1/overview", (it) => it.fulfill({ json: { now: "", runs: {} } }));
+    await page.goto(site.url);
+    await page.getByText("This page cannot be drawn").waitFor();
+    await page.keyboard.press("g");
+    await page.keyboard.press("r");
+    await expect.poll(() => heading(page)).toBe("Runs");
+  });
+
   it("an address that leads nowhere says so", async () => {
     const page = await visit("/runs/0190a1b2-c3d4-7000-8000-000000000000");
     await page.getByText("There is no such run").waitFor();

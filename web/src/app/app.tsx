@@ -11,6 +11,7 @@ import { PipelinePage } from "../pages/pipeline";
 import { PipelinesPage } from "../pages/pipelines";
 import { RunPage } from "../pages/run/page";
 import { RunsPage } from "../pages/runs";
+import { Boundary } from "./boundary";
 import { useResource } from "./resource";
 import { place } from "./router";
 import { SignIn } from "./session";
@@ -38,5 +39,5 @@ export function App() {
   const info = useResource(`session ${turn}`, (signal) => get<Info>("/api/v1/info", {}, signal));
   if (info.error instanceof ApiError && info.error.status === 401) return <SignIn onDone={() => setTurn(turn + 1)} />;
   if (!info.value && !info.error) return null;
-  return <Shell><Page /></Shell>;
+  return <Shell><Boundary key={place.value.path}><Page /></Boundary></Shell>;
 }

@@ -195,7 +195,7 @@ function Schemas({ name }: { name: string }) {
         <Card key={`${it.asset} ${it.at}`} title={it.asset} end={<span class="small dim"><Ago time={it.at} /></span>}>
           {it.change && <p class="gap"><span class="tag state-tag s-waiting">changed</span> <Told text={it.change} /></p>}
           <ul class="columns">
-            {it.columns.map((column) => <li key={column.name}><span>{column.name}</span><code class="dim">{column.type}{column.nullable ? "" : " not null"}</code></li>)}
+            {(Array.isArray(it.columns) ? it.columns : []).map((column) => <li key={column.name}><span>{column.name}</span><code class="dim">{column.type}{column.nullable ? "" : " not null"}</code></li>)}
           </ul>
         </Card>
       ))}
