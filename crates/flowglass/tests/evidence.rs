@@ -92,6 +92,25 @@ fn a_stored_run_and_a_piped_report_export_the_same_figures() {
 }
 
 #[test]
+fn a_run_becomes_one_page_that_holds_it() {
+    let (scratch, printed) = measured();
+    let report: Value = serde_json::from_str(&printed).unwrap();
+    let args = ["runs", "export", "latest", "--html", "--output", "pages/run.html"];
+    let said = flowglass(&scratch, &args).run().ok();
+    assert!(said.stdout.contains("pages/run.html"), "{said}");
+    let page = scratch.read("pages/run.html");
+    let (_, after) = page.split_once(r#"id="flowglass-snapshot">"#).unwrap();
+    let (json, _) = after.split_once("</script>").unwrap();
+    let held: Value = serde_json::from_str(json).unwrap();
+    assert_eq!(held["run"]["run_id"], report["run_id"]);
+    assert!(held["logs"].is_array());
+    // It is the dashboard, and asks nobody for anything.
+    assert!(page.contains("default-src 'none'") && !page.contains("src=\"http"));
+    let neither = flowglass(&scratch, &["runs", "export", "latest"]).run().expect_code(2);
+    assert!(neither.stderr.contains("--output-dir"), "{neither}");
+}
+
+#[test]
 fn objectives_are_held_against_what_the_run_reported() {
     let (scratch, printed) = measured();
     let export = ["observability", "metrics-export", "--run", "latest", "--output-dir", "m"];

@@ -42,6 +42,17 @@ fn find(name: &str) -> Option<&'static [u8]> {
     embedded::FILES.iter().find(|(it, _)| *it == name).map(|(_, bytes)| *bytes)
 }
 
+/// The place in [`offline_page`] that takes a run's snapshot as JSON.
+pub const SNAPSHOT_PLACE: &str = "__FLOWGLASS_SNAPSHOT__";
+
+/// The dashboard's page of one run as a single file that asks nobody for anything; it holds
+/// [`SNAPSHOT_PLACE`] once, in a script element of type `application/json`. `None` in a build without
+/// the dashboard.
+#[must_use]
+pub fn offline_page() -> Option<&'static str> {
+    find("offline.html").and_then(|bytes| std::str::from_utf8(bytes).ok())
+}
+
 /// The one page.
 pub(crate) async fn page(headers: HeaderMap) -> Response {
     index(&headers)

@@ -28,6 +28,7 @@ mod service;
 mod sse;
 
 pub use access::{Access, BadToken, Caller, OpenToAll, Role, TOKEN_BYTES_MIN};
+pub use dashboard::{SNAPSHOT_PLACE, offline_page};
 pub use fleet::{
     Change, Fleet, Member, MemberPlan, NoFleet, Origin, Refusal, RefusalKind, Replayed, unknown,
 };

@@ -19,6 +19,7 @@ use flowglass_telemetry::problem::{Code, Problem, Severity};
 use tempfile::NamedTempFile;
 
 use super::Format;
+use super::html::write_page;
 use super::logs::LogRecord;
 use super::pick::pick;
 use crate::commands::observability::metric_files;
@@ -32,17 +33,25 @@ const REPORT_FILE: &str = "report.json";
 /// Events of one part that is read and written.
 const PART_EVENTS_MAX: usize = 1024;
 
-/// Write a run's evidence: events, report, snapshot, log lines, metrics, and their checksums.
+/// Write a run's evidence: events, report, snapshot, log lines, metrics, and their checksums; or one
+/// page to look at without a server.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  \
+#[command(after_help = "Examples:\n  \
     flowglass runs export latest --output-dir evidence\n  \
-    flowglass observability verify evidence")]
+    flowglass observability verify evidence\n  \
+    flowglass runs export latest --html --output run.html")]
 pub(super) struct ExportArgs {
     /// The run: its id, a beginning of it that no other run has, or `latest`.
     run: String,
     /// The folder to write to; it is made when it is not there.
-    #[arg(long, short, value_name = "DIR")]
-    output_dir: PathBuf,
+    #[arg(long, short, value_name = "DIR", required_unless_present = "html")]
+    output_dir: Option<PathBuf>,
+    /// Write one page that holds the run and needs no server.
+    #[arg(long)]
+    html: bool,
+    /// The page's file; without it `run-RUN.html` here.
+    #[arg(long, value_name = "FILE", requires = "html")]
+    output: Option<PathBuf>,
     /// How to say what was written; `json` and `ndjson` print the index.
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
@@ -53,7 +62,12 @@ pub(super) fn run(reader: &Reader, args: &ExportArgs) -> anyhow::Result<Exit> {
         Ok(run) => run,
         Err(exit) => return Ok(exit),
     };
-    let folder = &args.output_dir;
+    if args.html {
+        let (place, bytes) = write_page(reader, run, args.output.as_deref())?;
+        let (place, kib) = (place.display(), bytes / 1024);
+        console::out(&format!("run {run}: one page of {kib} KiB in {place}\n"))?;
+    }
+    let Some(folder) = &args.output_dir else { return Ok(Exit::Done) };
     let bundled = write_bundle(reader, run, folder)?;
     match args.format {
         Format::Json => console::out(&bundled.index.to_json())?,
@@ -114,6 +128,19 @@ pub(crate) fn write_bundle(reader: &Reader, run: RunId, folder: &Path) -> anyhow
     Ok(Bundled { events: snapshot.run.last_seq, index, unmeasured })
 }
 
+/// A file that is to be named when it is whole.
+pub(super) fn aside(folder: &Path) -> std::io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".flowglass-").suffix(".tmp");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // As the process's umask says: evidence is there for others to read.
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder)
+}
+
 /// Files of a bundle, written aside.
 struct Bundle<'a> {
     folder: &'a Path,
@@ -124,17 +151,7 @@ impl Bundle<'_> {
     fn aside(&self, name: &str) -> anyhow::Result<(NamedTempFile, PathBuf)> {
         let place = self.folder.join(name);
         anyhow::ensure!(!place.is_dir(), "{} is a folder: move it away", place.display());
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".flowglass-").suffix(".tmp");
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            // As the process's umask says: evidence is there for others to read.
-            builder.permissions(std::fs::Permissions::from_mode(0o666));
-        }
-        let file = builder
-            .tempfile_in(self.folder)
-            .with_context(|| format!("writing {}", place.display()))?;
+        let file = aside(self.folder).with_context(|| format!("writing {}", place.display()))?;
         Ok((file, place))
     }
 

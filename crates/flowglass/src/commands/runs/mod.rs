@@ -3,6 +3,7 @@
 
 mod events;
 mod export;
+mod html;
 mod list;
 mod logs;
 mod pick;
