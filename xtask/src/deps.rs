@@ -6,11 +6,13 @@
 //! own, on free ports in temporary folders (`crates/testkit`).
 
 mod kafka;
+mod node;
 
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+pub(crate) use self::node::npm;
 use crate::args::Args;
 use crate::{repo, say, shell};
 
@@ -80,14 +82,24 @@ const FOR_TESTS: &[Need] = &[
         packages: &["prometheus"],
         is_there: || shell::find("promtool").is_some(),
     },
+    Need {
+        what: "chromium",
+        why: "the dashboard is walked in a real browser",
+        packages: &["chromium"],
+        is_there: || shell::find("chromium").is_some(),
+    },
 ];
 
-const FOR_BENCHES: &[Need] = &[Need {
+/// What brings Node.js where the machine's own is too old.
+const PYTHON: Need = Need {
     what: "python3 with venv",
-    why: "the tools that we are measured against are Python packages",
+    why: "it brings a newer Node.js than the machine's",
     packages: &["python3", "python3-venv"],
     is_there: || shell::works("python3", &["-c", "import venv, ensurepip"]),
-}];
+};
+
+const FOR_BENCHES: &[Need] =
+    &[Need { why: "the tools that we are measured against are Python packages", ..PYTHON }];
 
 /// What benchmarks are measured against, pinned, since a figure without a version says nothing.
 const PYTHON_PACKAGES: &[&str] =
@@ -112,6 +124,10 @@ pub(crate) fn command(mut args: Args) -> Result<bool> {
 /// Installs what tests need.
 pub(crate) fn for_tests() -> Result<()> {
     provide(FOR_TESTS)?;
+    if node::needs_python() {
+        provide(&[PYTHON])?;
+    }
+    node::provide()?;
     kafka::provide()
 }
 
@@ -134,6 +150,10 @@ fn check(bench: bool) -> bool {
             need.packages.join(" ")
         ));
     }
+    let there = node::is_there();
+    fine &= there;
+    let state = if there { "there" } else { "missing" };
+    say::talk(&format!("{state:>8}  node: the dashboard is built and tested with it"));
     let there = kafka::is_there();
     fine &= there;
     let state = if there { "there" } else { "missing" };

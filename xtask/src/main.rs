@@ -22,6 +22,7 @@ mod shell;
 mod test;
 mod tidy;
 mod totals;
+mod web;
 
 use args::Args;
 
@@ -29,6 +30,7 @@ const HELP: &str = "\
 cargo xtask COMMAND
 
   deps [--check] [--bench]      install what tests (and benchmarks) need: Debian packages, PyPI into target/venv
+  web                           build the dashboard from web/src into web/dist
   test [--fast] [--only STEP]   every check and every test; --fast leaves out what is slow to compile
   layers [--graph]              hold the crates to the architecture; --graph prints the arrows for Mermaid
   tidy                          hold the files to the style
@@ -60,6 +62,7 @@ fn run(mut args: Args) -> Result<bool> {
         Some("tidy") => tidy::command(args),
         Some("deny") => licences::command(args),
         Some("generate") => generate::command(args),
+        Some("web") => web::command(args),
         Some("bench") => bench::command(args),
         Some("crash") => bench::crash(args),
         Some("fuzz") => bench::fuzz(args),

@@ -11,7 +11,7 @@ use anyhow::{Result, bail};
 
 use crate::args::Args;
 use crate::totals::Totals;
-use crate::{deps, generate, layers, licences, say, shell, tidy};
+use crate::{deps, generate, layers, licences, say, shell, tidy, web};
 
 /// What a step needs and leaves behind.
 #[derive(Default)]
@@ -103,6 +103,20 @@ const STEPS: &[Step] = &[
         run: |_| generate::check(&generate::built_binary()),
     },
     Step { name: "tests", what: "every test", slow: false, stands_on_build: true, run: tests },
+    Step {
+        name: "web",
+        what: "the dashboard is what its sources say",
+        slow: true,
+        stands_on_build: false,
+        run: |round| web::check(&mut round.totals),
+    },
+    Step {
+        name: "browser",
+        what: "every page of the dashboard in a browser",
+        slow: true,
+        stands_on_build: false,
+        run: |round| web::browse(&mut round.totals),
+    },
 ];
 
 /// How a step went.

@@ -10,19 +10,28 @@ pub(crate) struct Totals {
 impl Totals {
     /// Reads one line; anything but a closing line of the test runner counts nothing.
     ///
-    /// The form is that of libtest: `test result: ok. 4 passed; 0 failed; 0 ignored; …`.
+    /// The form is that of libtest: `test result: ok. 4 passed; 0 failed; 0 ignored; …`, or that of
+    /// Vitest: `Tests  1 failed | 4 passed (5)`.
     pub(crate) fn read(&mut self, line: &str) {
+        if let Some(counts) = line.trim_start().strip_prefix("Tests  ") {
+            let (counts, _all) = counts.split_once(" (").unwrap_or((counts, ""));
+            counts.split(" | ").for_each(|it| self.add(it));
+            return;
+        }
         let Some((_, counts)) =
             line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". "))
         else {
             return;
         };
-        for count in counts.split("; ") {
-            match count.split_once(' ') {
-                Some((number, "passed")) => self.passed += number.parse().unwrap_or(0),
-                Some((number, "failed")) => self.failed += number.parse().unwrap_or(0),
-                _ => {}
-            }
+        counts.split("; ").for_each(|it| self.add(it));
+    }
+
+    /// Adds `4 passed` or `1 failed`.
+    fn add(&mut self, count: &str) {
+        match count.trim().split_once(' ') {
+            Some((number, "passed")) => self.passed += number.parse().unwrap_or(0),
+            Some((number, "failed")) => self.failed += number.parse().unwrap_or(0),
+            _ => {}
         }
     }
 }
@@ -40,9 +49,11 @@ mod tests {
             "test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s",
             "test result: FAILED. 5 passed; 3 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s",
             "the test result: ok. 9 passed; 9 failed",
+            "      Tests  1 failed | 4 passed (5)",
+            "      Tests  2 passed (2)",
         ] {
             totals.read(line);
         }
-        assert_eq!(totals, Totals { passed: 7, failed: 3 });
+        assert_eq!(totals, Totals { passed: 13, failed: 4 });
     }
 }
