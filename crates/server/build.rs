@@ -10,16 +10,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut files = Vec::new();
     walk(&folder, &mut files)?;
     files.sort();
+    // Copied first: a dashboard that is built anew meanwhile must not pull its files away.
+    let out = PathBuf::from(std::env::var("OUT_DIR")?);
     let mut table = "pub(super) static FILES: &[(&str, &[u8])] = &[\n".to_owned();
-    for file in &files {
+    for (number, file) in files.iter().enumerate() {
         let name = file.strip_prefix(&folder)?.to_string_lossy().replace('\\', "/");
         println!("cargo::rerun-if-changed={}", file.display());
-        let from = file.canonicalize()?;
-        writeln!(table, "    ({name:?}, include_bytes!({:?})),", from.display().to_string())?;
+        let copy = format!("dashboard-{number}");
+        std::fs::copy(file, out.join(&copy))?;
+        writeln!(table, "    ({name:?}, include_bytes!({copy:?})),")?;
     }
     table.push_str("];\n");
-    let out = Path::new(&std::env::var("OUT_DIR")?).join("dashboard.rs");
-    std::fs::write(out, table)?;
+    std::fs::write(out.join("dashboard.rs"), table)?;
     Ok(())
 }
 

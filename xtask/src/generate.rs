@@ -24,6 +24,7 @@ const PRINTED: &[Printed] = &[
     Printed { args: &["schema", "event"], path: "schemas/event.v1.json" },
     Printed { args: &["schema", "snapshot"], path: "schemas/snapshot.v1.json" },
     Printed { args: &["schema", "run-report"], path: "schemas/run-report.v1.json" },
+    Printed { args: &["schema", "openapi"], path: "schemas/openapi.v1.json" },
     Printed { args: &["generate", "docs", "cli"], path: "docs/src/reference/cli.md" },
     Printed { args: &["generate", "docs", "manifest"], path: "docs/src/reference/manifest.md" },
     Printed { args: &["generate", "docs", "metrics"], path: "docs/src/reference/metrics.md" },

@@ -14,7 +14,9 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use commands::{control, dlq, doctor, exec, generate, observability, run, runs, schema, validate};
+use commands::{
+    control, dlq, doctor, exec, generate, observability, run, runs, schema, serve, validate,
+};
 use exit::Exit;
 
 #[global_allocator]
@@ -37,6 +39,7 @@ enum Command {
     Validate(validate::ValidateArgs),
     Plan(validate::PlanArgs),
     Doctor(doctor::DoctorArgs),
+    Serve(serve::ServeArgs),
     Pause(control::PauseArgs),
     Resume(control::ResumeArgs),
     Stop(control::StopArgs),
@@ -80,6 +83,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Validate(args) => validate::validate(&args)?,
         Command::Plan(args) => validate::plan(&args)?,
         Command::Doctor(args) => on_runtime(doctor::run(&args))?,
+        Command::Serve(args) => on_runtime(serve::run(args))?,
         Command::Pause(args) => on_runtime(control::pause(&args))?,
         Command::Resume(args) => on_runtime(control::resume(&args))?,
         Command::Stop(args) => on_runtime(control::stop(&args))?,

@@ -16,6 +16,7 @@ mod one_truth;
 mod run;
 mod runs;
 mod secrets;
+mod serve;
 mod stream_crash;
 mod support;
 mod terminal;

@@ -487,6 +487,7 @@ fn every_command_explains_itself() {
         "validate",
         "plan",
         "doctor",
+        "serve",
         "pause",
         "resume",
         "stop",

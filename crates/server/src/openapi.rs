@@ -88,6 +88,7 @@ pub const OPERATIONS: &[Operation] = &[
     post("/api/v1/pipelines/{p}/{verb}", "`pause`, `resume`, `stop`, `start`, `run` or `resync`", Role::Operate, (202, "Object")),
     post("/api/v1/pipelines/{p}/dlq/{verb}", "`ack`, `purge` or `replay`", Role::Operate, (200, "Object")),
     post("/api/v1/events", "hand in events of other programs' runs", Role::Operate, (200, "Taken")),
+    post("/api/v1/lineage", "hand in an OpenLineage event", Role::Operate, (200, "Object")),
     Operation { role: None, ..post("/api/v1/session", "carry a token in a cookie", Role::Read, (200, "Object")) },
     probe("/health", "whether the process is alive"),
     probe("/ready", "whether it can work"),

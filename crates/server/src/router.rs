@@ -9,8 +9,8 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 
 use crate::api::{
-    assets, commands, feed, info, ingest, letters, overview, pipelines, runs, session, slo, stream,
-    streams,
+    assets, commands, feed, info, ingest, letters, lineage, overview, pipelines, runs, session,
+    slo, stream, streams,
 };
 use crate::problem::Problem;
 use crate::service::Service;
@@ -74,6 +74,7 @@ fn api() -> Router<Arc<Service>> {
         .route("/assets/graph", get(assets::graph))
         .route("/slo", get(slo::list))
         .route("/events", post(ingest::events))
+        .route("/lineage", post(lineage::lineage))
         .route("/insights", get(insights::insights))
 }
 

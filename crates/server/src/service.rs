@@ -92,6 +92,8 @@ pub struct Service {
     pub(crate) closing: watch::Sender<bool>,
     /// The tasks that feed viewers; they end with their connection.
     pub(crate) feeders: Mutex<Tasks>,
+    /// One OpenLineage event at a time.
+    pub(crate) lineage: tokio::sync::Mutex<()>,
     /// What counts the events of other programs' runs.
     pub(crate) foreign: Mutex<Option<MetricsFold>>,
     pub(crate) page: Page,
@@ -119,6 +121,7 @@ impl Service {
             viewers: Arc::new(Semaphore::new(options.viewers_max)),
             closing: watch::Sender::new(false),
             feeders: Mutex::default(),
+            lineage: tokio::sync::Mutex::default(),
             foreign: Mutex::default(),
             page: Page::new(parts.meters.clone(), options.prefix.clone()),
             samples: Samples::default(),

@@ -57,3 +57,59 @@ async fn each_item_that_does_not_fit_is_named() {
     field.post("/api/v1/events", "").await.expect(422);
     field.post("/api/v1/events", "[").await.expect(422);
 }
+
+fn lineage(run: RunId, kind: &str, more: serde_json::Value) -> String {
+    let mut event = json!({
+        "eventType": kind, "eventTime": "2026-11-21T10:00:00.5Z", "producer": "https://airflow",
+        "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent",
+        "run": { "runId": run.to_string() },
+        "job": { "namespace": "airflow", "name": "Orders.Load",
+            "facets": { "jobType": { "integration": "AIRFLOW", "jobType": "TASK" } } },
+        "inputs": [{ "namespace": "postgres://db:5432", "name": "shop.public.orders" }],
+    });
+    for (key, value) in more.as_object().unwrap() {
+        event[key] = value.clone();
+    }
+    event.to_string()
+}
+
+#[tokio::test]
+async fn openlineage_becomes_runs_datasets_and_errors() {
+    let field = Field::new();
+    let (above, good, bad) = (run(), run(), run());
+    let post = |body: String| {
+        let field = &field;
+        async move { field.post("/api/v1/lineage", &body).await.expect(200).json() }
+    };
+    let parent = json!({ "run": { "runId": good.to_string(), "facets": { "parent": {
+        "run": { "runId": above.to_string() }, "job": { "name": "orders", "namespace": "airflow" }
+    } } } });
+    assert_eq!(post(lineage(good, "START", parent.clone())).await["stored_events"], 7);
+    // The same again is known.
+    assert_eq!(post(lineage(good, "START", parent)).await["stored_events"], 0);
+    let outputs = json!({ "outputs": [{ "namespace": "file", "name": "out.parquet",
+        "facets": { "schema": { "fields": [{ "name": "id", "type": "int" }] } },
+        "outputFacets": { "outputStatistics": { "rowCount": 12 } } }] });
+    post(lineage(good, "COMPLETE", outputs)).await;
+    assert_eq!(post(lineage(good, "FAIL", json!({}))).await["stored_events"], 0);
+    let seen = field.get(&format!("/api/v1/runs/{good}")).await.expect(200).json();
+    assert_eq!(seen["run"]["state"], "complete");
+    assert_eq!(seen["run"]["attributes"]["parent_run_id"], above.to_string());
+    assert_eq!(seen["pipelines"][0]["nodes"][0]["action"]["kind"], "airflow");
+    let failed = json!({ "run": { "runId": bad.to_string(), "facets": { "errorMessage": {
+        "message": "it broke", "programmingLanguage": "python" } } } });
+    // An end without a beginning gets one.
+    assert_eq!(post(lineage(bad, "FAIL", failed)).await["stored_events"], 10);
+    let seen = field.get(&format!("/api/v1/runs/{bad}")).await.json();
+    assert_eq!(seen["pipelines"][0]["nodes"][0]["last_error"]["detail"], "it broke");
+    let assets = field.get("/api/v1/assets").await.json();
+    let names: Vec<_> = assets["items"].as_array().unwrap().iter().map(|it| &it["name"]).collect();
+    assert!(names.contains(&&json!("shop.public.orders")), "{assets}");
+    let children = field.get(&format!("/api/v1/runs?parent={above}")).await.json();
+    // Nobody told of the run above: its children are found once it is there.
+    assert_eq!(children["total"], 0);
+    for bad in ["", "[]", "{}", "{\"run\":{}}", "nonsense"] {
+        let said = field.post("/api/v1/lineage", bad).await;
+        assert!(matches!(said.status.as_u16(), 400 | 422), "{bad}: {said:?}");
+    }
+}

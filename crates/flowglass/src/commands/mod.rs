@@ -9,6 +9,7 @@ pub(crate) mod observability;
 pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod schema;
+pub(crate) mod serve;
 mod store_words;
 mod target;
 pub(crate) mod validate;

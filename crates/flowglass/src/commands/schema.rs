@@ -19,6 +19,8 @@ enum What {
     Snapshot,
     /// The run report.
     RunReport,
+    /// The HTTP API of `flowglass serve`, as OpenAPI 3.1.
+    Openapi,
 }
 
 /// Print a JSON Schema.
@@ -36,6 +38,7 @@ pub(crate) fn run(args: &SchemaArgs) -> anyhow::Result<Exit> {
         What::Event => schemars::schema_for!(Event).to_value(),
         What::Snapshot => schemars::schema_for!(Snapshot).to_value(),
         What::RunReport => schemars::schema_for!(RunReport).to_value(),
+        What::Openapi => flowglass_server::document(),
     };
     console::out(&format!("{}\n", serde_json::to_string_pretty(&schema)?))?;
     Ok(Exit::Done)

@@ -7,6 +7,7 @@ pub(crate) mod idempotency;
 pub(crate) mod info;
 pub(crate) mod ingest;
 pub(crate) mod letters;
+pub(crate) mod lineage;
 pub(crate) mod overview;
 pub(crate) mod pipelines;
 pub(crate) mod query;
