@@ -192,7 +192,7 @@ describe("by keyboard alone", () => {
 describe("a table", () => {
   it("is read again after one was asked", async () => {
     const page = await visit("/pipelines/orders-cdc?tab=tables");
-    await page.getByRole("button", { name: "Read public.orders again" }).click();
+    await page.getByRole("button", { name: "Read again public.orders" }).click();
     await page.getByRole("dialog").getByRole("button", { name: "Read again" }).click();
     await page.getByText("public.orders: done.").waitFor();
   });

@@ -117,7 +117,7 @@ function Tables({ s, name }: { s: StreamView; name: string }) {
           {s.tables.map((it) => (
             <div class="trow" role="row" key={it.table}>
               <span role="cell" class="main cut">{it.table}</span><span role="cell" class="num right">{count(it.rows)}</span><span role="cell" class="num right">{duration(it.lag_seconds)}</span>
-              <span role="cell" class="right"><button class="button quiet small" aria-label={`Read ${it.table} again`} title="Read it again" onClick={() => again(it.table)}><Icon name="replay" /><span class="again-word">Read again</span></button></span>
+              <span role="cell" class="right"><button class="button quiet small" aria-label={`Read again ${it.table}`} title="Read it again" onClick={() => again(it.table)}><Icon name="replay" /><span class="again-word">Read again</span></button></span>
             </div>
           ))}
         </div>
