@@ -66,7 +66,7 @@ function Stats({ it }: { it: Overview }) {
   const { complete = 0, failed = 0 } = it.runs.by_state_24h;
   const ended = complete + failed;
   const { running, paused, failed: broken, stalled } = it.streams;
-  const rate = it.throughput.rows.slice(-6, -1);
+  const rate = it.throughput.rows.slice(-5);
   const rows = rate.length ? rate.reduce((a, b) => a + b, 0) / rate.length / it.throughput.step_seconds : 0;
   const streams = [paused && `${paused} paused`, broken && `${broken} failed`, stalled && `${stalled} stalled`].filter(Boolean).join(", ");
   return (

@@ -70,7 +70,7 @@ function options(el: HTMLElement, series: Series[], height: number): uPlot.Optio
     cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
     scales: { y: { range: (_, __, max) => [0, (max || 1) * 1.1] } },
     axes: [
-      { ...axis, grid: { show: false }, size: 24, space: 70, values: (_, all) => all.map((it) => new Date(it * 1000).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" })) },
+      { ...axis, grid: { show: false }, size: 24, space: 70, values: (_, all) => all.map((it) => clockAt(it, (all.at(-1) ?? 0) - (all[0] ?? 0))) },
       { ...axis, size: 52, space: 34, values: (_, all) => all.map((it) => (series[0]?.format ?? compact)(it)) },
     ],
     series: [
@@ -82,6 +82,12 @@ function options(el: HTMLElement, series: Series[], height: number): uPlot.Optio
     ],
     plugins: [hoverTip(series)],
   };
+}
+
+/** A time on the axis, with seconds where minutes would repeat themselves. */
+function clockAt(seconds: number, span: number): string {
+  const parts: Intl.DateTimeFormatOptions = { hour: "2-digit", minute: "2-digit", ...(span < 240 ? { second: "2-digit" } : {}) };
+  return new Date(seconds * 1000).toLocaleTimeString("en-GB", parts);
 }
 
 function hoverTip(series: Series[]): uPlot.Plugin {

@@ -78,7 +78,9 @@ function GanttRow({ row: { key, node }, percent, at, on }: RowProps) {
   const first = bars[0]?.started_at;
   const end = bars.length ? endOf(bars.at(-1)!, at) : 0;
   const seconds = node.duration_seconds ?? (node.started_at && node.state === "running" ? (at - Date.parse(node.started_at)) / 1000 : undefined);
-  const left = percent(end) > 82;
+  // Behind the bar where there is room, else before it, else in it.
+  const begin = percent(Date.parse(first ?? ""));
+  const side = percent(end) <= 82 ? "" : begin > 14 ? "left" : "inside";
   return (
     <button class="grow-row" data-row aria-pressed={on} onClick={() => select(on ? null : key)}>
       <span class="who"><StateIcon state={node.state} label /><span class="cut" title={node.node_id}>{node.node_id}</span></span>
@@ -88,7 +90,7 @@ function GanttRow({ row: { key, node }, percent, at, on }: RowProps) {
         )}
         {bars.map((it) => <Bar key={it.attempt_id} attempt={it} percent={percent} at={at} />)}
         {seconds !== undefined && (
-          <span class={`after ${left ? "left" : ""}`} style={{ left: `${left ? percent(Date.parse(first ?? "")) : percent(end)}%` }}>{duration(seconds)}</span>
+          <span class={`after ${side}`} style={{ left: `${side === "left" ? begin : percent(end)}%` }}>{duration(seconds)}</span>
         )}
         {bars.length === 0 && <span class="after" style={{ left: "0%" }}>{node.state}{node.reason ? ` · ${node.reason.replaceAll("_", " ")}` : ""}</span>}
       </span>

@@ -114,6 +114,7 @@ function RunHead({ run }: { run: RunModel }) {
         {header.started_at && <span>started <time dateTime={header.started_at} title={header.started_at}>{ago(header.started_at, now.value)}</time></span>}
         {header.attributes?.trigger && <span>by {header.attributes.trigger}</span>}
         {header.attributes?.host && <span>on {header.attributes.host}</span>}
+        {!saved && pipelines.map((it) => <a class="link" key={it.pipeline_id} href={to("pipelines", it.pipeline_id)}>{pipelines.length > 1 ? it.pipeline_id : "pipeline"}</a>)}
         {parent && (saved ? <span>repeats {shortId(parent)}</span> : <a class="link" href={to("runs", parent)}>repeats {shortId(parent)}</a>)}
       </div>
     </Head>
