@@ -15,7 +15,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use commands::{
-    control, dlq, doctor, exec, generate, observability, run, runs, schema, serve, validate,
+    ceiling, control, dlq, doctor, exec, generate, observability, run, runs, schema, serve, validate,
+    verify,
 };
 use exit::Exit;
 
@@ -39,6 +40,8 @@ enum Command {
     Validate(validate::ValidateArgs),
     Plan(validate::PlanArgs),
     Doctor(doctor::DoctorArgs),
+    Verify(verify::VerifyArgs),
+    Ceiling(ceiling::CeilingArgs),
     Serve(serve::ServeArgs),
     Pause(control::PauseArgs),
     Resume(control::ResumeArgs),
@@ -83,6 +86,8 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Validate(args) => validate::validate(&args)?,
         Command::Plan(args) => validate::plan(&args)?,
         Command::Doctor(args) => on_runtime(doctor::run(&args))?,
+        Command::Verify(args) => on_runtime(verify::run(&args))?,
+        Command::Ceiling(args) => on_runtime(ceiling::run(&args))?,
         Command::Serve(args) => on_runtime(serve::run(args))?,
         Command::Pause(args) => on_runtime(control::pause(&args))?,
         Command::Resume(args) => on_runtime(control::resume(&args))?,

@@ -3,6 +3,7 @@
 #![expect(clippy::indexing_slicing, reason = "a test that asks for what is not there fails")]
 
 mod bad_data;
+mod ceiling;
 mod control;
 mod crash;
 mod dlq;
@@ -20,3 +21,4 @@ mod serve;
 mod stream_crash;
 mod support;
 mod terminal;
+mod verify;

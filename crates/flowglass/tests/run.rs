@@ -487,6 +487,8 @@ fn every_command_explains_itself() {
         "validate",
         "plan",
         "doctor",
+        "verify",
+        "ceiling",
         "serve",
         "pause",
         "resume",

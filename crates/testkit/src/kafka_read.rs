@@ -47,6 +47,21 @@ impl Kafka {
         count
     }
 
+    /// The names of all topics.
+    ///
+    /// # Panics
+    /// When the broker does not answer.
+    #[must_use]
+    pub fn topics(&self) -> Vec<String> {
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", self.brokers())
+            .create()
+            .expect("cannot make a consumer");
+        let metadata =
+            consumer.fetch_metadata(None, PATIENCE).expect("the test Kafka does not answer");
+        metadata.topics().iter().map(|it| it.name().to_owned()).collect()
+    }
+
     fn each(&self, topic: &str, mut see: impl FnMut(&BorrowedMessage<'_>)) {
         let consumer: BaseConsumer = ClientConfig::new()
             .set("bootstrap.servers", self.brokers())

@@ -15,6 +15,8 @@ mod dice;
 mod kafka;
 #[cfg(feature = "kafka-client")]
 mod kafka_read;
+#[cfg(feature = "kafka-client")]
+mod kafka_write;
 mod locate;
 mod memory;
 mod page;

@@ -1,5 +1,6 @@
 //! One module a command: flags in, a call into a crate, words and an exit code out.
 
+pub(crate) mod ceiling;
 pub(crate) mod control;
 pub(crate) mod dlq;
 pub(crate) mod doctor;
@@ -13,3 +14,4 @@ pub(crate) mod serve;
 mod store_words;
 mod target;
 pub(crate) mod validate;
+pub(crate) mod verify;

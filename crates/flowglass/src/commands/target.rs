@@ -79,6 +79,15 @@ impl TargetArgs {
         with.load(files, (Severity::Error, Some(&name)))
     }
 
+    /// The plan of the manifest that is named, where one is: it needs no store.
+    ///
+    /// # Errors
+    /// As for [`TargetArgs::plan`].
+    pub(crate) fn plan_of_manifest(&self) -> anyhow::Result<Option<StreamPlan>> {
+        let load = |file| self.load(vec![file], (Severity::Error, None));
+        self.manifest().map(load).transpose()
+    }
+
     fn manifest(&self) -> Option<PathBuf> {
         let path = Path::new(&self.stream);
         let looks_like_one = self.stream.contains('/')

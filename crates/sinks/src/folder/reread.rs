@@ -94,16 +94,14 @@ impl Reading<'_> {
             let open = open_path(self.settings, destination, number);
             let closed = closed_path(self.settings, destination, number);
             let counts = (number == current.number).then_some(current.bytes);
-            match File::open(&closed) {
-                Ok(file) => self.closed(&closed, file)?,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => match File::open(&open) {
-                    Ok(file) => self.opened(&open, file, counts)?,
-                    // What is not there holds nothing; whoever counts will see it.
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                    Err(error) => return Err(failed(&open, error).into()),
-                },
-                Err(error) => return Err(failed(&closed, error).into()),
+            if let Some(file) = found(&closed)? {
+                self.closed(&closed, file)?;
+            } else if let Some(file) = found(&open)? {
+                self.opened(&open, file, counts)?;
+            } else if let Some(file) = found(&closed)? {
+                self.closed(&closed, file)?;
             }
+            // What is not there under any name holds nothing; whoever counts will see it.
         }
         self.hand()
     }
@@ -126,9 +124,9 @@ impl Reading<'_> {
             Writes::Lines { line, .. } => self.lines((path, *line), file),
             Writes::Rows { .. } => {
                 let unreadable = |error| unreadable(path, error);
-                let rows = ParquetRecordBatchReaderBuilder::try_new(file)
-                    .and_then(|file| file.build())
+                let file = ParquetRecordBatchReaderBuilder::try_new(file)
                     .map_err(|error| unreadable(error.into()))?;
+                let rows = file.build().map_err(|error| unreadable(error.into()))?;
                 for batch in rows {
                     let batch = batch.map_err(unreadable)?;
                     self.rows(&digests(&batch))?;
@@ -212,6 +210,15 @@ fn of_line(line: &[u8]) -> HeldMessage {
     let (key, body) = (part(whole.key), part(whole.value));
     let hash = message_hash(whole.id.as_bytes(), key.as_deref(), body.as_deref());
     HeldMessage { id: whole.id.parse().ok(), hash }
+}
+
+/// The file, where there is one.
+fn found(path: &Path) -> Result<Option<File>, Fault> {
+    match File::open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed(path, error)),
+    }
 }
 
 fn failed(path: &Path, error: io::Error) -> Fault {

@@ -1,7 +1,9 @@
 //! Reading topics again, as a reader of committed records sees them, from their beginning to where they
 //! end when reading begins.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use flowglass_connect::stream::{
@@ -12,8 +14,8 @@ use flowglass_model::ErrorClass;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::metadata::MetadataPartition;
 use rdkafka::{Offset, TopicPartitionList};
-use std::time::Duration;
 
 use super::config::Settings;
 use super::errors::{class_of, fault};
@@ -76,7 +78,7 @@ fn partitions(
         .fetch_metadata(Some(topic), settings.timeout)
         .map_err(|error| fault(format!("asking for the topic `{topic}`"), error))?;
     let found = metadata.topics().iter().filter(|it| it.name() == topic && it.error().is_none());
-    Ok(found.flat_map(|it| it.partitions().iter().map(|partition| partition.id())).collect())
+    Ok(found.flat_map(|it| it.partitions().iter().map(MetadataPartition::id)).collect())
 }
 
 struct Reading<'a> {
@@ -90,19 +92,22 @@ impl Reading<'_> {
         let doing = || format!("reading the topic `{}` again", self.topic);
         let consumer = position::open(self.settings, "read_committed")?;
         let mut list = TopicPartitionList::new();
-        let mut open = 0;
+        let mut open = BTreeSet::new();
         for partition in partitions(&consumer, self.topic, self.settings)? {
             list.add_partition_offset(self.topic, partition, Offset::Beginning)
                 .map_err(|error| fault(doing(), error))?;
-            open += 1;
+            open.insert(partition);
         }
         consumer.assign(&list).map_err(|error| fault(doing(), error))?;
         let mut page = Vec::with_capacity(PAGE_MESSAGES_MAX);
         let mut deadline = self.timer.after(self.settings.timeout);
-        while open > 0 {
+        while !open.is_empty() {
             match consumer.poll(LISTEN) {
                 Some(Ok(record)) => page.push(held(&record)),
-                Some(Err(KafkaError::PartitionEOF(_))) => open -= 1,
+                // It comes again when more was written meanwhile, which is not waited for.
+                Some(Err(KafkaError::PartitionEOF(partition))) => {
+                    open.remove(&partition);
+                }
                 Some(Err(error)) => {
                     // The group is a name only; that it is not ours to read does not matter.
                     let code = error.rdkafka_error_code().unwrap_or(Code::Unknown);

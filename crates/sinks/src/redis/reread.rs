@@ -75,10 +75,7 @@ async fn page(
         connection.outbox.flush().await
     })
     .await?;
-    let entries = match part(settings, connection).await? {
-        Part::Parts(count) => count,
-        _ => return Err(odd()),
-    };
+    let Part::Parts(entries) = part(settings, connection).await? else { return Err(odd()) };
     let mut page = Vec::with_capacity(entries);
     let mut last = None;
     for _ in 0..entries {
