@@ -15,8 +15,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use commands::{
-    ceiling, control, dlq, doctor, exec, generate, observability, run, runs, schema, serve, validate,
-    verify,
+    ceiling, control, dlq, doctor, exec, generate, observability, run, runs, schema, serve,
+    validate, verify,
 };
 use exit::Exit;
 
