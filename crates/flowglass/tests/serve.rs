@@ -161,6 +161,8 @@ fn a_stream_and_a_workflow_run_are_seen_and_drain_at_the_end() {
         }
     };
     read_until("connected");
+    // The stream moves.
+    read_until("event: pipeline");
     let started = serve.post("/api/v1/pipelines/hello/run", "");
     assert_eq!(started.status, 202, "{}", started.body);
     let run = started.json()["run_id"].as_str().expect("a run").to_owned();
@@ -208,6 +210,8 @@ fn manifests_are_read_again_and_a_broken_one_keeps_the_old() {
         told.last().map(|it| assert!(it["why"].as_str().unwrap_or_default().contains("nods")))
     });
     assert_eq!(serve.get("/api/v1/pipelines/a").etag(), first);
+    let attention = serve.get("/api/v1/overview").json()["attention"].clone();
+    assert_eq!(attention[0]["kind"], "manifest_refused", "{attention}");
     scratch.write("pipelines/a.yaml", workflow("a", "false"));
     wait_for("the new a is there", PATIENCE, || {
         (serve.get("/api/v1/pipelines/a").etag() != first).then_some(())
@@ -287,7 +291,7 @@ fn a_schedule_starts_runs_by_itself() {
     let manifest =
         workflow("often", "true").replace("spec:\n", "spec:\n  schedule: \"* * * * * *\"\n");
     let scratch = Scratch::project(&[("pipelines/often.yaml", &manifest)]);
-    let serve = Serve::start(&scratch, &[]);
+    let serve = Serve::start(&scratch, &["--keep", "365d", "--keep-bytes", "10GiB"]);
     wait_for("two runs", PATIENCE, || {
         let runs = serve.get("/api/v1/runs?state=complete").json();
         (runs["total"].as_u64() >= Some(2)).then_some(())

@@ -205,6 +205,11 @@ pub trait Fleet: Send + Sync {
         self.members().into_iter().find(|it| it.plan.name() == name)
     }
 
+    /// Manifests that cannot be used as they are now: the file, and why.
+    fn refused(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
     /// Starts a run of a workflow, or a stream that was stopped; the run's id.
     ///
     /// # Errors

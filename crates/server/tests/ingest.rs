@@ -58,7 +58,7 @@ async fn each_item_that_does_not_fit_is_named() {
     field.post("/api/v1/events", "[").await.expect(422);
 }
 
-fn lineage(run: RunId, kind: &str, more: serde_json::Value) -> String {
+fn lineage(run: RunId, kind: &str, more: &serde_json::Value) -> String {
     let mut event = json!({
         "eventType": kind, "eventTime": "2026-11-21T10:00:00.5Z", "producer": "https://airflow",
         "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent",
@@ -84,14 +84,14 @@ async fn openlineage_becomes_runs_datasets_and_errors() {
     let parent = json!({ "run": { "runId": good.to_string(), "facets": { "parent": {
         "run": { "runId": above.to_string() }, "job": { "name": "orders", "namespace": "airflow" }
     } } } });
-    assert_eq!(post(lineage(good, "START", parent.clone())).await["stored_events"], 7);
+    assert_eq!(post(lineage(good, "START", &parent)).await["stored_events"], 7);
     // The same again is known.
-    assert_eq!(post(lineage(good, "START", parent)).await["stored_events"], 0);
+    assert_eq!(post(lineage(good, "START", &parent)).await["stored_events"], 0);
     let outputs = json!({ "outputs": [{ "namespace": "file", "name": "out.parquet",
         "facets": { "schema": { "fields": [{ "name": "id", "type": "int" }] } },
         "outputFacets": { "outputStatistics": { "rowCount": 12 } } }] });
-    post(lineage(good, "COMPLETE", outputs)).await;
-    assert_eq!(post(lineage(good, "FAIL", json!({}))).await["stored_events"], 0);
+    post(lineage(good, "COMPLETE", &outputs)).await;
+    assert_eq!(post(lineage(good, "FAIL", &json!({}))).await["stored_events"], 0);
     let seen = field.get(&format!("/api/v1/runs/{good}")).await.expect(200).json();
     assert_eq!(seen["run"]["state"], "complete");
     assert_eq!(seen["run"]["attributes"]["parent_run_id"], above.to_string());
@@ -99,7 +99,7 @@ async fn openlineage_becomes_runs_datasets_and_errors() {
     let failed = json!({ "run": { "runId": bad.to_string(), "facets": { "errorMessage": {
         "message": "it broke", "programmingLanguage": "python" } } } });
     // An end without a beginning gets one.
-    assert_eq!(post(lineage(bad, "FAIL", failed)).await["stored_events"], 10);
+    assert_eq!(post(lineage(bad, "FAIL", &failed)).await["stored_events"], 10);
     let seen = field.get(&format!("/api/v1/runs/{bad}")).await.json();
     assert_eq!(seen["pipelines"][0]["nodes"][0]["last_error"]["detail"], "it broke");
     let assets = field.get("/api/v1/assets").await.json();

@@ -46,7 +46,7 @@ fn routes(hold: &Arc<Notify>) -> Router {
                 StatusCode::OK
             }),
         )
-        .route("/forever", get(|| std::future::pending::<StatusCode>()))
+        .route("/forever", get(std::future::pending::<StatusCode>))
 }
 
 fn options() -> Options {
@@ -209,7 +209,8 @@ async fn no_caller_can_make_series() {
     let rounds = if cfg!(debug_assertions) { 4_000 } else { 100_000 };
     let before = field.journal.notes().len();
     for _ in 0..rounds {
-        let method = ["GET", "POST", "FOOBAR", "BREW", "get", "M-SEARCH"][next() as usize % 6];
+        let method = ["GET", "POST", "FOOBAR", "BREW", "get", "M-SEARCH"]
+            [usize::try_from(next() % 6).unwrap()];
         let method = if next() % 5 == 0 { format!("X{}", next()) } else { method.to_owned() };
         let path = match next() % 5 {
             0 => format!("/{}", next()),

@@ -62,6 +62,16 @@ pub(crate) async fn overview(State(service): State<Arc<Service>>) -> Answer {
         .await?;
     let views = all(&service).await?;
     let mut attention: Vec<Attention> = views.iter().flat_map(|it| of(it, now)).collect();
+    attention.extend(service.fleet.refused().into_iter().map(|(file, why)| Attention {
+        severity: Severity::Page,
+        kind: "manifest_refused",
+        pipeline: String::new(),
+        run_id: None,
+        since: now,
+        title: format!("the manifest {file} cannot be used"),
+        detail: why,
+        hint: Some("mend the file; until then it stands for what it said before".to_owned()),
+    }));
     for missed in promised(&service).await? {
         let bad = missed.objectives.iter().filter(|it| it.ok == Some(false));
         attention.extend(bad.map(|it| Attention {

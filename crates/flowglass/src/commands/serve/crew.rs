@@ -4,6 +4,7 @@
 //! the list again and writes what came of it.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -64,6 +65,8 @@ pub(super) struct Crew {
     pub(super) journal: Arc<dyn Journal>,
     pub(super) folders: Folders,
     pub(super) stopped: Stopped,
+    /// Files that cannot be used as they are now, with why.
+    pub(super) refused: Mutex<BTreeMap<PathBuf, String>>,
     posts: Mutex<BTreeMap<String, Post>>,
     tasks: Mutex<Tasks>,
     closing: AtomicBool,
@@ -105,6 +108,7 @@ impl Crew {
             journal,
             folders,
             stopped,
+            refused: Mutex::default(),
             posts: Mutex::default(),
             tasks: Mutex::default(),
             closing: AtomicBool::new(false),

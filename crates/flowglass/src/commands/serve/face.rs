@@ -1,7 +1,7 @@
 //! The crew as the server sees it: what HTTP may ask of running pipelines.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use async_trait::async_trait;
 use flowglass_connect::Surroundings;
@@ -30,6 +30,11 @@ impl Fleet for Face {
 
     fn member(&self, name: &str) -> Option<Member> {
         self.0.one(name)
+    }
+
+    fn refused(&self) -> Vec<(String, String)> {
+        let refused = self.0.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.iter().map(|(file, why)| (file.display().to_string(), why.clone())).collect()
     }
 
     async fn start(&self, name: &str, by: &str) -> Result<RunId, Refusal> {

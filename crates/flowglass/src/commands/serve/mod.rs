@@ -7,6 +7,7 @@ mod face;
 mod journal;
 mod needs;
 mod reconcile;
+mod retain;
 mod schedule;
 mod start;
 mod stopped;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use flowglass_engine::{Resumed, lost_events};
@@ -29,7 +29,12 @@ impl Crew {
     }
 
     async fn reconcile(self: &Arc<Self>, reading: Reading) -> Vec<PathBuf> {
-        for (file, said) in &reading.broken {
+        let before = {
+            let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *refused, reading.broken.clone())
+        };
+        // What was said once is not said again at every other file's change.
+        for (file, said) in reading.broken.iter().filter(|it| before.get(it.0) != Some(it.1)) {
             let file = file.display().to_string();
             let facts = [("file", &*file), ("why", said), ("kept", "what it said before")];
             self.note(LogLevel::Error, "manifest_refused", &facts);

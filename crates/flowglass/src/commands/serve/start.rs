@@ -23,6 +23,7 @@ use super::crew::Crew;
 use super::face::{Face, made_folder};
 use super::journal::Lines;
 use super::needs::dependencies;
+use super::retain::Keep;
 use super::stopped::Stopped;
 use super::watch::keep_reading;
 use crate::commands::run::{Session, StoreArgs};
@@ -76,6 +77,8 @@ pub(crate) struct ServeArgs {
     /// Gives a parameter of the manifests a value; may be repeated.
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parse_param)]
     params: Vec<(String, String)>,
+    #[command(flatten)]
+    keep: Keep,
     /// How long what runs may take to drain after SIGTERM.
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = parse_duration)]
     drain: Duration,
@@ -85,7 +88,7 @@ fn parse_prefix(text: &str) -> Result<Prefix, String> {
     Prefix::parse(text).map_err(|error| error.to_string())
 }
 
-fn parse_duration(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     flowglass_manifest::parse_duration(text)
 }
 
@@ -159,6 +162,8 @@ async fn serve(
 ) -> anyhow::Result<Vec<String>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    // Heard from now on: one that comes while manifests are read must not end the process.
+    let hangup = signal(SignalKind::hangup())?;
     let lost = crew.recover().await?;
     let broken = crew.reload().await;
     crew.catch_up(lost).await;
@@ -168,11 +173,11 @@ async fn serve(
     service.started_up();
     notify_systemd("READY=1");
     let working = async {
-        let reading = keep_reading(Arc::clone(crew), args.config.clone());
-        tokio::join!(crew.keep_time(), reading)
+        let reading = keep_reading(Arc::clone(crew), args.config.clone(), hangup);
+        tokio::join!(crew.keep_time(), crew.retain(args.keep), reading);
     };
     tokio::select! {
-        ((), read) = working => read?,
+        () = working => {}
         _told = terminate.recv() => {}
         _told = interrupt.recv() => {}
     }
@@ -184,8 +189,11 @@ async fn serve(
         _again = terminate.recv() => console::leave(Exit::Interrupted),
         _again = interrupt.recv() => console::leave(Exit::Interrupted),
     };
-    let said = if late.is_empty() { "everything has ended".to_owned() } else { late.join(", ") };
-    crew.note(LogLevel::Info, "drained", &[("not_ended", &late.join(", ")), ("said", &said)]);
+    if late.is_empty() {
+        crew.note(LogLevel::Info, "drained", &[]);
+    } else {
+        crew.note(LogLevel::Error, "not_drained", &[("not_ended", &late.join(", "))]);
+    }
     Ok(late)
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use flowglass_model::LogLevel;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 
 use super::crew::Crew;
@@ -21,8 +21,7 @@ const QUIET: Duration = Duration::from_millis(200);
 const QUIET_WITHIN: Duration = Duration::from_secs(2);
 
 /// Reads the folders again whenever there is a reason, for ever.
-pub(super) async fn keep_reading(crew: Arc<Crew>, folder: Option<PathBuf>) -> anyhow::Result<()> {
-    let mut hangup = signal(SignalKind::hangup())?;
+pub(super) async fn keep_reading(crew: Arc<Crew>, folder: Option<PathBuf>, mut hangup: Signal) {
     let (tell, mut told) = mpsc::channel(1);
     let _watcher = folder.and_then(|it| match watcher(&it, tell.clone()) {
         Ok(watcher) => Some(watcher),
