@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use commands::{
-    ceiling, control, dlq, doctor, exec, generate, observability, run, runs, schema, serve,
+    ceiling, control, dlq, doctor, exec, generate, import, observability, run, runs, schema, serve,
     validate, verify,
 };
 use exit::Exit;
@@ -49,6 +49,7 @@ enum Command {
     Resync(control::ResyncArgs),
     Dlq(dlq::DlqArgs),
     Exec(exec::ExecArgs),
+    Import(import::ImportArgs),
     Runs(runs::RunsArgs),
     Observability(observability::ObservabilityArgs),
     Schema(schema::SchemaArgs),
@@ -95,6 +96,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Resync(args) => on_runtime(control::resync(&args))?,
         Command::Dlq(args) => on_runtime(dlq::run(args))?,
         Command::Exec(args) => return on_runtime(exec::run(args)),
+        Command::Import(args) => on_runtime(import::run(&args))?,
         Command::Runs(args) => on_runtime(runs::run(args))?,
         Command::Observability(args) => observability::run(args, &runs::stored_report)?,
         Command::Schema(args) => schema::run(&args)?,

@@ -11,6 +11,7 @@ mod evidence;
 mod full_disk;
 mod fuzzing;
 mod idle;
+mod import;
 mod manifests;
 mod observability;
 mod one_truth;

@@ -6,6 +6,7 @@ pub(crate) mod dlq;
 pub(crate) mod doctor;
 pub(crate) mod exec;
 pub(crate) mod generate;
+pub(crate) mod import;
 pub(crate) mod observability;
 pub(crate) mod run;
 pub(crate) mod runs;
