@@ -15,8 +15,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use commands::{
-    ceiling, control, dlq, doctor, exec, generate, import, observability, run, runs, schema, serve,
-    validate, verify,
+    ceiling, control, demo, dlq, doctor, exec, generate, import, observability, run, runs, schema,
+    serve, validate, verify,
 };
 use exit::Exit;
 
@@ -42,6 +42,7 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     Verify(verify::VerifyArgs),
     Ceiling(ceiling::CeilingArgs),
+    Demo(demo::DemoArgs),
     Serve(serve::ServeArgs),
     Pause(control::PauseArgs),
     Resume(control::ResumeArgs),
@@ -89,6 +90,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Doctor(args) => on_runtime(doctor::run(&args))?,
         Command::Verify(args) => on_runtime(verify::run(&args))?,
         Command::Ceiling(args) => on_runtime(ceiling::run(&args))?,
+        Command::Demo(args) => on_runtime(demo::run(args))?,
         Command::Serve(args) => on_runtime(serve::run(args))?,
         Command::Pause(args) => on_runtime(control::pause(&args))?,
         Command::Resume(args) => on_runtime(control::resume(&args))?,

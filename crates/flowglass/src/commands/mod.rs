@@ -2,6 +2,7 @@
 
 pub(crate) mod ceiling;
 pub(crate) mod control;
+pub(crate) mod demo;
 pub(crate) mod dlq;
 pub(crate) mod doctor;
 pub(crate) mod exec;
