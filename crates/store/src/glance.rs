@@ -141,13 +141,13 @@ impl Reader {
     /// What SQLite answers.
     pub fn children_of(&self, run: RunId, runs_max: usize) -> Result<Vec<RunSummary>, StoreError> {
         let failed = self.failed("looking for runs that repeat a run");
-        // A child begins after its parent.
+        // A child begins after its parent; one whose parent nobody told of may be anywhere.
         let first: Option<i64> = self
             .connection
             .prepare_cached("SELECT first_ns FROM run WHERE run_id = ?1")
             .and_then(|mut it| it.query_row([run_blob(run)], |row| row.get(0)).optional())
             .map_err(&failed)?;
-        let Some(first) = first else { return Ok(Vec::new()) };
+        let first = first.unwrap_or(i64::MIN);
         let mut select = self
             .connection
             .prepare_cached(
