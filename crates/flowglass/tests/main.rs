@@ -6,6 +6,7 @@ mod bad_data;
 mod ceiling;
 mod control;
 mod crash;
+mod demo;
 mod dlq;
 mod evidence;
 mod full_disk;

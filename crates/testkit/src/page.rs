@@ -3,10 +3,8 @@
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 
-/// The body of the answer to `GET path` at that port; empty when nobody answers there.
-///
-/// # Panics
-/// When there is an answer that is not `200 OK`.
+/// The body of the answer to `GET path` at that port; empty when nobody answers there with `200 OK`,
+/// so that a test can wait until somebody does.
 #[must_use]
 pub fn get(port: u16, path: &str) -> String {
     let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else {
@@ -20,6 +18,5 @@ pub fn get(port: u16, path: &str) -> String {
         return String::new();
     }
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
-    assert!(head.starts_with("HTTP/1.1 200"), "GET {path}: {head}");
-    body.to_owned()
+    if head.starts_with("HTTP/1.1 200") { body.to_owned() } else { String::new() }
 }

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use flowglass_connect::Registry;
 use flowglass_manifest::{Loaded, Severity, Style, to_text};
@@ -53,10 +54,25 @@ impl Folders {
         let written = self.written.iter().map(|it| (it.as_path(), Origin::Manifest));
         for (folder, origin) in written.chain([(self.made.as_path(), Origin::Api)]) {
             for file in files_of(folder) {
+                // The folder that people write may hold the other one.
+                if origin == Origin::Manifest && file.starts_with(&self.made) {
+                    continue;
+                }
                 self.read_file(registry, (file, origin), &mut reading);
             }
         }
         reading
+    }
+
+    /// What tells whether a manifest of a person has changed since: path, time and size of each.
+    pub(super) fn stamp(&self) -> Vec<(PathBuf, Option<SystemTime>, u64)> {
+        let files = self.written.iter().flat_map(|it| files_of(it));
+        let stamped = files.map(|file| {
+            let known = std::fs::metadata(&file).ok();
+            let time = known.as_ref().and_then(|it| it.modified().ok());
+            (file, time, known.map_or(0, |it| it.len()))
+        });
+        stamped.collect()
     }
 
     fn read_file(

@@ -269,7 +269,7 @@ impl Crew {
 
 /// Where pipelines that are made through the API lie.
 pub(super) fn made_folder(store: &Path) -> PathBuf {
-    store.parent().unwrap_or(Path::new(".")).join("pipelines")
+    store.with_extension("pipelines")
 }
 
 #[cfg(test)]

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowglass_model::LogLevel;
-use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use notify::event::ModifyKind;
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 
@@ -31,6 +32,7 @@ pub(super) async fn keep_reading(crew: Arc<Crew>, folder: Option<PathBuf>, mut h
             None
         }
     });
+    let mut known = None;
     loop {
         let why = tokio::select! {
             _asked = hangup.recv() => "signal",
@@ -39,6 +41,13 @@ pub(super) async fn keep_reading(crew: Arc<Crew>, folder: Option<PathBuf>, mut h
         // Files that never come to rest must not keep the others from being read.
         let quiet = async { while tokio::time::timeout(QUIET, told.recv()).await.is_ok() {} };
         tokio::time::timeout(QUIET_WITHIN, quiet).await.ok();
+        let looking = Arc::clone(&crew);
+        let stamp = tokio::task::spawn_blocking(move || looking.folders.stamp()).await.ok();
+        // Pipelines write files that are named like manifests, too.
+        if why == "files" && stamp.is_some() && stamp == known {
+            continue;
+        }
+        known = stamp;
         let broken = crew.reload().await;
         let level = if broken.is_empty() { LogLevel::Info } else { LogLevel::Error };
         let count = broken.len().to_string();
@@ -47,13 +56,10 @@ pub(super) async fn keep_reading(crew: Arc<Crew>, folder: Option<PathBuf>, mut h
 }
 
 fn watcher(folder: &Path, tell: mpsc::Sender<()>) -> notify::Result<RecommendedWatcher> {
-    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
         // Reading a file changes nothing, and what streams write beside the manifests is none; a
         // full channel says already that there is something.
-        let concerns = |it: notify::Event| {
-            !it.kind.is_access() && it.paths.iter().any(|path| may_be_manifest(path))
-        };
-        if event.is_ok_and(concerns) {
+        if event.is_ok_and(|it| concerns(&it)) {
             tell.try_send(()).ok();
         }
     })?;
@@ -61,9 +67,49 @@ fn watcher(folder: &Path, tell: mpsc::Sender<()>) -> notify::Result<RecommendedW
     Ok(watcher)
 }
 
-/// Whether the path is named like a manifest, or like a folder that may hold some.
-fn may_be_manifest(path: &Path) -> bool {
-    let hidden = path.file_name().is_some_and(|it| it.to_string_lossy().starts_with('.'));
-    let kind = path.extension().and_then(|it| it.to_str());
-    !hidden && matches!(kind, None | Some("yaml" | "yml" | "json"))
+/// Whether an event may have changed a manifest: a file that is named like one, or a folder that came
+/// or went and may hold some. What happens inside a folder is told by itself.
+fn concerns(event: &Event) -> bool {
+    let moved = matches!(
+        event.kind,
+        EventKind::Create(_) | EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_))
+    );
+    !event.kind.is_access()
+        && event.paths.iter().any(|path| {
+            let hidden = path.file_name().is_some_and(|it| it.to_string_lossy().starts_with('.'));
+            match path.extension().and_then(|it| it.to_str()) {
+                _ if hidden => false,
+                Some("yaml" | "yml" | "json") => true,
+                // What is gone cannot be asked whether it was a folder.
+                Some(_) => moved && path.is_dir(),
+                None => moved && (path.is_dir() || !path.exists()),
+            }
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use notify::event::{CreateKind, DataChange, ModifyKind};
+    use notify::{Event, EventKind};
+
+    use super::concerns;
+
+    #[test]
+    fn what_pipelines_write_beside_their_manifests_changes_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let written = EventKind::Modify(ModifyKind::Data(DataChange::Any));
+        let made = EventKind::Create(CreateKind::Any);
+        let says = |kind: EventKind, name: &str| {
+            concerns(&Event::new(kind).add_path(folder.path().join(name)))
+        };
+        std::fs::write(folder.path().join("rows"), "").unwrap();
+        std::fs::create_dir(folder.path().join("more.d")).unwrap();
+        assert!(says(written, "a.yaml") && says(made, "more.d"));
+        for quiet in
+            [(written, "rows.jsonl"), (written, "rows"), (made, "rows"), (written, "more.d")]
+        {
+            assert!(!says(quiet.0, quiet.1), "{quiet:?}");
+        }
+        assert!(!says(written, ".a.yaml.swp") && !says(made, ".a.yaml"));
+    }
 }
