@@ -16,7 +16,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use commands::{
     ceiling, control, demo, dlq, doctor, exec, generate, import, observability, run, runs, schema,
-    serve, validate, verify,
+    serve, top, validate, verify,
 };
 use exit::Exit;
 
@@ -44,6 +44,7 @@ enum Command {
     Ceiling(ceiling::CeilingArgs),
     Demo(demo::DemoArgs),
     Serve(serve::ServeArgs),
+    Top(top::TopArgs),
     Pause(control::PauseArgs),
     Resume(control::ResumeArgs),
     Stop(control::StopArgs),
@@ -92,6 +93,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Ceiling(args) => on_runtime(ceiling::run(&args))?,
         Command::Demo(args) => on_runtime(demo::run(args))?,
         Command::Serve(args) => on_runtime(serve::run(args))?,
+        Command::Top(args) => on_runtime(top::run(&args))?,
         Command::Pause(args) => on_runtime(control::pause(&args))?,
         Command::Resume(args) => on_runtime(control::resume(&args))?,
         Command::Stop(args) => on_runtime(control::stop(&args))?,

@@ -23,4 +23,5 @@ mod serve;
 mod stream_crash;
 mod support;
 mod terminal;
+mod top;
 mod verify;

@@ -15,11 +15,21 @@ fn slow(seed: u64) -> World {
     World::new(seed).rows(ROWS).rate(1_000).until(Until::Stopped)
 }
 
+/// Runs the stream until `acts` is over, and asks it to stop then; it has to end well.
+async fn while_it_runs(world: &World, acts: impl Future<Output = ()>) {
+    let stop = Stop::new();
+    let acts = async {
+        acts.await;
+        stop.ask(StopCause::Cancelled);
+    };
+    let (ended, ()) = tokio::join!(world.run(&stop), acts);
+    ended.unwrap();
+}
+
 /// Runs for a while with a sink that goes away after ten seconds and comes back when the other one
 /// has everything.
 async fn away_and_back(world: &World, (away, stays): (&'static str, &'static str)) {
-    let stop = Stop::new();
-    let acts = async {
+    while_it_runs(world, async {
         tokio::time::sleep(Duration::from_secs(10)).await;
         world.sink(away).away(true);
         tokio::time::sleep(Duration::from_secs(90)).await;
@@ -31,10 +41,8 @@ async fn away_and_back(world: &World, (away, stays): (&'static str, &'static str
         assert!(sink.catches_up, "{sink:?}");
         world.sink(away).away(false);
         tokio::time::sleep(Duration::from_secs(90)).await;
-        stop.ask(StopCause::Cancelled);
-    };
-    let (ended, ()) = tokio::join!(world.run(&stop), acts);
-    ended.unwrap();
+    })
+    .await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -52,8 +60,7 @@ async fn an_optional_sink_that_is_away_holds_nobody_up_and_catches_up_by_itself(
 #[tokio::test(start_paused = true)]
 async fn an_optional_sink_that_caught_up_goes_on_with_all_others() {
     let world = World::new(22).rows(200_000).rate(1_000).until(Until::Stopped).optional("exact");
-    let stop = Stop::new();
-    let acts = async {
+    while_it_runs(&world, async {
         tokio::time::sleep(Duration::from_secs(5)).await;
         world.sink("exact").away(true);
         tokio::time::sleep(Duration::from_secs(60)).await;
@@ -62,10 +69,8 @@ async fn an_optional_sink_that_caught_up_goes_on_with_all_others() {
         let sink = world.status().sinks.into_iter().find(|it| it.id == "exact").unwrap();
         assert!(!sink.catches_up, "{sink:?}");
         tokio::time::sleep(Duration::from_secs(100)).await;
-        stop.ask(StopCause::Cancelled);
-    };
-    let (ended, ()) = tokio::join!(world.run(&stop), acts);
-    ended.unwrap();
+    })
+    .await;
     world.assert_whole("exact");
     world.assert_whole("least");
 }
@@ -76,8 +81,7 @@ async fn an_optional_sink_that_caught_up_goes_on_with_all_others() {
 async fn a_batch_that_waits_for_a_required_sink_is_not_lost_for_an_optional_one() {
     for (optional, required) in [("exact", "least"), ("least", "exact")] {
         let world = slow(26).optional(optional);
-        let stop = Stop::new();
-        let acts = async {
+        while_it_runs(&world, async {
             for (after, sink, away) in [
                 (5, optional, true),
                 (0, required, true),
@@ -88,10 +92,8 @@ async fn a_batch_that_waits_for_a_required_sink_is_not_lost_for_an_optional_one(
                 world.sink(sink).away(away);
             }
             tokio::time::sleep(Duration::from_secs(120)).await;
-            stop.ask(StopCause::Cancelled);
-        };
-        let (ended, ()) = tokio::join!(world.run(&stop), acts);
-        ended.unwrap();
+        })
+        .await;
         world.assert_whole("exact");
         world.assert_no_gap("least");
     }
@@ -100,8 +102,7 @@ async fn a_batch_that_waits_for_a_required_sink_is_not_lost_for_an_optional_one(
 #[tokio::test(start_paused = true)]
 async fn a_table_that_was_read_again_while_a_sink_was_away_is_read_once_more_for_it() {
     let world = World::new(27).rows(120_000).rate(1_000).until(Until::Stopped).optional("exact");
-    let stop = Stop::new();
-    let acts = async {
+    while_it_runs(&world, async {
         tokio::time::sleep(Duration::from_secs(5)).await;
         world.sink("exact").away(true);
         tokio::time::sleep(Duration::from_secs(20)).await;
@@ -113,10 +114,8 @@ async fn a_table_that_was_read_again_while_a_sink_was_away_is_read_once_more_for
         world.sink("exact").away(false);
         tokio::time::sleep(Duration::from_secs(120)).await;
         assert_eq!((read("least"), read("exact")), (2, 1));
-        stop.ask(StopCause::Cancelled);
-    };
-    let (ended, ()) = tokio::join!(world.run(&stop), acts);
-    ended.unwrap();
+    })
+    .await;
     world.assert_whole("exact");
     assert_eq!(world.resynced().len(), 2);
 }
@@ -124,26 +123,20 @@ async fn a_table_that_was_read_again_while_a_sink_was_away_is_read_once_more_for
 #[tokio::test(start_paused = true)]
 async fn an_optional_sink_that_is_away_at_the_start_keeps_nobody_from_beginning() {
     let world = slow(23).optional("exact");
-    let stop = Stop::new();
-    let stops = async {
+    while_it_runs(&world, async {
         tokio::time::sleep(Duration::from_secs(20)).await;
-        stop.ask(StopCause::Cancelled);
-    };
-    let (ended, ()) = tokio::join!(world.run(&stop), stops);
-    ended.unwrap();
+    })
+    .await;
     let had = world.delivered("exact");
     world.sink("exact").away(true);
-    let stop = Stop::new();
-    let acts = async {
+    while_it_runs(&world, async {
         tokio::time::sleep(Duration::from_secs(90)).await;
         assert_eq!(world.delivered("least"), 60_000, "it was kept from beginning");
         assert_eq!(world.delivered("exact"), had);
         world.sink("exact").away(false);
         tokio::time::sleep(Duration::from_secs(90)).await;
-        stop.ask(StopCause::Cancelled);
-    };
-    let (ended, ()) = tokio::join!(world.run(&stop), acts);
-    ended.unwrap();
+    })
+    .await;
     world.assert_whole("exact");
     world.assert_no_gap("least");
 }
@@ -151,17 +144,14 @@ async fn an_optional_sink_that_is_away_at_the_start_keeps_nobody_from_beginning(
 #[tokio::test(start_paused = true)]
 async fn where_the_source_is_read_once_only_the_stream_goes_back_for_a_sink_and_waits_for_it() {
     let world = slow(24).optional("exact").read_once();
-    let stop = Stop::new();
-    let acts = async {
+    while_it_runs(&world, async {
         tokio::time::sleep(Duration::from_secs(10)).await;
         world.sink("exact").away(true);
         tokio::time::sleep(Duration::from_secs(20)).await;
         world.sink("exact").away(false);
         tokio::time::sleep(Duration::from_secs(120)).await;
-        stop.ask(StopCause::Cancelled);
-    };
-    let (ended, ()) = tokio::join!(world.run(&stop), acts);
-    ended.unwrap();
+    })
+    .await;
     world.assert_whole("exact");
     world.assert_no_gap("least");
 }
@@ -183,15 +173,12 @@ async fn a_stream_of_optional_sinks_alone_waits_for_them() {
     let world = World::new(25).rows(50_000).until(Until::Stopped).only(Guarantee::ExactlyOnce);
     let world = world.optional("exact");
     world.sink("exact").away(true);
-    let stop = Stop::new();
-    let acts = async {
+    while_it_runs(&world, async {
         tokio::time::sleep(Duration::from_secs(600)).await;
         assert!(world.read_so_far() < 50_000, "the source was read past every bound");
         world.sink("exact").away(false);
         tokio::time::sleep(Duration::from_secs(120)).await;
-        stop.ask(StopCause::Cancelled);
-    };
-    let (ended, ()) = tokio::join!(world.run(&stop), acts);
-    ended.unwrap();
+    })
+    .await;
     world.assert_whole("exact");
 }

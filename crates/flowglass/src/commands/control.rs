@@ -1,7 +1,6 @@
 //! `flowglass pause`, `resume`, `stop` and `resync`: ask something of a stream that runs in another
 //! process, and wait for its answer. The request lies in the store, where the stream finds it.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -12,7 +11,7 @@ use flowglass_store::{Reader, Store};
 use jiff::SignedDuration;
 use serde::Serialize;
 
-use super::store_words::{in_words, open_existing};
+use super::store_words::{ThereStore, in_words, open_existing};
 use super::target::{TargetArgs, refuse_unknown};
 use crate::console;
 use crate::exit::Exit;
@@ -35,14 +34,8 @@ enum Format {
 pub(crate) struct AskArgs {
     #[command(flatten)]
     target: TargetArgs,
-    /// The store that the stream's `flowglass run` writes to.
-    #[arg(
-        long,
-        env = "FLOWGLASS_STORE",
-        default_value = ".flowglass/flowglass.db",
-        value_name = "PATH"
-    )]
-    store: PathBuf,
+    #[command(flatten)]
+    store: ThereStore,
     /// How long to wait for the answer.
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = parse_wait)]
     timeout: Duration,
@@ -129,7 +122,7 @@ async fn run(args: &AskArgs, verb: Verb) -> anyhow::Result<Exit> {
 
 async fn ask(args: &AskArgs, verb: Verb) -> anyhow::Result<Told> {
     let stream = args.target.name()?;
-    let store = open_existing(&args.store)?;
+    let store = open_existing(args.store.path())?;
     let reader = store.reader()?;
     refuse_unknown(&reader, &stream)?;
     let clock = SystemClock::new();

@@ -15,5 +15,6 @@ pub(crate) mod schema;
 pub(crate) mod serve;
 mod store_words;
 mod target;
+pub(crate) mod top;
 pub(crate) mod validate;
 pub(crate) mod verify;

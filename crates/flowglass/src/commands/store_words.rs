@@ -1,13 +1,33 @@
 //! What several commands do with a store: open it without making one, and say what is wrong with it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::Args;
 use flowglass_connect::{Fault, SystemClock};
 use flowglass_model::ErrorClass;
 use flowglass_store::{Reader, Store, StoreError, StoreOptions};
 
 use crate::console;
 use crate::exit::Exit;
+
+/// The store of a stream, which is not made when it is not there.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ThereStore {
+    /// The store that the stream's `flowglass run` writes to.
+    #[arg(
+        long,
+        env = "FLOWGLASS_STORE",
+        default_value = ".flowglass/flowglass.db",
+        value_name = "PATH"
+    )]
+    store: PathBuf,
+}
+
+impl ThereStore {
+    pub(crate) fn path(&self) -> &Path {
+        &self.store
+    }
+}
 
 /// Opens a store that is there for writing. A mistyped path must not make one.
 ///

@@ -5,7 +5,6 @@ mod page;
 mod report;
 mod sample;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ use flowglass_engine::Stop;
 use flowglass_manifest::{StreamPlan, StreamSink as SinkPlan};
 use flowglass_store::StoreError;
 
-use super::store_words::{in_words, open_existing, open_reader};
+use super::store_words::{ThereStore, in_words, open_existing, open_reader};
 use super::target::TargetArgs;
 use crate::console;
 use crate::exit::Exit;
@@ -56,14 +55,8 @@ pub(crate) struct CeilingArgs {
     /// How many rows each stage gets at most.
     #[arg(long, value_name = "N", default_value_t = 200_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
     events: u64,
-    /// The store that the stream's `flowglass run` writes to.
-    #[arg(
-        long,
-        env = "FLOWGLASS_STORE",
-        default_value = ".flowglass/flowglass.db",
-        value_name = "PATH"
-    )]
-    store: PathBuf,
+    #[command(flatten)]
+    store: ThereStore,
     /// How to print.
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
@@ -115,7 +108,7 @@ async fn measure(args: &CeilingArgs, stop: &Stop) -> anyhow::Result<Report> {
 
 /// The plan, and where the slowest sink of the stream stands, if it ever ran.
 async fn plan(args: &CeilingArgs) -> anyhow::Result<(StreamPlan, Option<Position>)> {
-    let path = &args.store;
+    let path = args.store.path();
     let plan = match args.target.plan_of_manifest()? {
         Some(plan) => plan,
         None => args.target.plan(&open_reader(path)?)?,

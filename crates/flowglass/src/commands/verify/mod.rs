@@ -8,7 +8,6 @@ mod report;
 mod tables;
 mod windows;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
@@ -17,7 +16,7 @@ use flowglass_connect::{Registry, Surroundings, SystemClock};
 use flowglass_manifest::{StreamPlan, StreamSink as SinkPlan};
 use flowglass_store::StoredReceipt;
 
-use super::store_words::{in_words, open_reader};
+use super::store_words::{ThereStore, in_words, open_reader};
 use super::target::{TargetArgs, refuse_unknown};
 use crate::exit::{BadUsage, Exit};
 use crate::registry::registry;
@@ -58,14 +57,8 @@ pub(crate) struct VerifyArgs {
     /// Only this sink; may be repeated.
     #[arg(long = "sink", value_name = "ID")]
     sinks: Vec<String>,
-    /// The store that the stream's `flowglass run` writes to.
-    #[arg(
-        long,
-        env = "FLOWGLASS_STORE",
-        default_value = ".flowglass/flowglass.db",
-        value_name = "PATH"
-    )]
-    store: PathBuf,
+    #[command(flatten)]
+    store: ThereStore,
     /// How to print.
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
@@ -91,7 +84,7 @@ pub(crate) async fn run(args: &VerifyArgs) -> anyhow::Result<Exit> {
 
 async fn look(args: &VerifyArgs) -> anyhow::Result<Report> {
     let range: Range = args.range.parse().map_err(BadUsage)?;
-    let reader = open_reader(&args.store)?;
+    let reader = open_reader(args.store.path())?;
     let plan = args.target.plan(&reader)?;
     refuse_unknown(&reader, plan.pipeline())?;
     let stream = plan.pipeline().as_str();
