@@ -26,6 +26,7 @@ mod sampler;
 mod server;
 mod service;
 mod sse;
+mod tls;
 
 pub use access::{Access, BadToken, Caller, OpenToAll, Role, TOKEN_BYTES_MIN};
 pub use dashboard::{SNAPSHOT_PLACE, offline_page};
@@ -39,3 +40,4 @@ pub use openapi::{OPERATIONS, Operation, document};
 pub use problem::Problem;
 pub use server::{ServeError, Server};
 pub use service::{Options, Parts, Service};
+pub use tls::{BadCertificate, Certificate};

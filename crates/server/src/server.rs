@@ -11,6 +11,7 @@ use crate::access::OpenToAll;
 use crate::metrics::BindError;
 use crate::router::{router, watch};
 use crate::service::Service;
+use crate::tls::{Certificate, Peer, TlsListener, introduce};
 
 /// Why a service cannot be had at an address.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +30,7 @@ pub struct Server {
     service: Arc<Service>,
     listener: TcpListener,
     address: SocketAddr,
+    certificate: Option<Certificate>,
 }
 
 impl Server {
@@ -41,7 +43,13 @@ impl Server {
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         service.access.check_address(address)?;
-        Ok(Self { service, listener, address })
+        Ok(Self { service, listener, address, certificate: None })
+    }
+
+    /// Lets nobody in but by TLS, where there is a certificate.
+    #[must_use]
+    pub fn with_tls(self, certificate: Option<Certificate>) -> Self {
+        Self { certificate, ..self }
     }
 
     /// The address that was taken.
@@ -59,8 +67,14 @@ impl Server {
         over: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), std::io::Error> {
         let router = self.service.router();
-        let make = router.into_make_service_with_connect_info::<SocketAddr>();
-        axum::serve(self.listener, make).with_graceful_shutdown(over).await
+        let Some(certificate) = self.certificate else {
+            let make = router.into_make_service_with_connect_info::<SocketAddr>();
+            return axum::serve(self.listener, make).with_graceful_shutdown(over).await;
+        };
+        let router = router.layer(axum::middleware::from_fn(introduce));
+        let make = router.into_make_service_with_connect_info::<Peer>();
+        let listener = TlsListener::new(self.listener, certificate);
+        axum::serve(listener, make).with_graceful_shutdown(over).await
     }
 }
 

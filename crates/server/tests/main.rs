@@ -10,4 +10,5 @@ mod matrix;
 mod metrics_page;
 mod openapi;
 mod support;
+mod tls;
 mod viewers;

@@ -12,24 +12,28 @@ use crate::locate::program;
 
 /// Where the files are.
 #[derive(Clone, Debug)]
-pub(crate) struct Certificates {
+pub struct Certificates {
     /// What a client trusts.
-    pub(crate) authority: PathBuf,
+    pub authority: PathBuf,
     /// What the server shows: for `localhost` and 127.0.0.1.
-    pub(crate) server: PathBuf,
+    pub server: PathBuf,
     /// Its private key.
-    pub(crate) key: PathBuf,
+    pub key: PathBuf,
 }
 
 impl Certificates {
     /// The names of the files in a folder, there or not.
-    pub(crate) fn in_folder(folder: &Path) -> Self {
+    #[must_use]
+    pub fn in_folder(folder: &Path) -> Self {
         let path = |name| folder.join(name);
         Self { authority: path("ca.pem"), server: path("server.pem"), key: path("server.key") }
     }
 
     /// Makes them, valid from now for two days.
-    pub(crate) fn make(&self) {
+    ///
+    /// # Panics
+    /// When `openssl` cannot.
+    pub fn make(&self) {
         let authority_key = self.key.with_file_name("ca.key");
         let request = self.key.with_file_name("server.csr");
         let new_key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];

@@ -35,6 +35,7 @@ mod wait;
 pub mod watchdog;
 
 pub use binary::{Flowglass, Said};
+pub use certificates::Certificates;
 pub use clock::{FakeClock, PausedClock};
 pub use dice::Dice;
 pub use kafka::{KAFKA_PASSWORD, KAFKA_USER, Kafka, KafkaSettings};

@@ -14,7 +14,9 @@ use flowglass_catalog::Prefix;
 use flowglass_catalog::signals::{PanicSeen, Signal as _};
 use flowglass_connect::Tasks;
 use flowglass_model::LogLevel;
-use flowglass_server::{Access, Journal, MetricsServer, Note, Options, Parts, Server, Service};
+use flowglass_server::{
+    Access, Certificate, Journal, MetricsServer, Note, Options, Parts, Server, Service,
+};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -42,7 +44,8 @@ const LAST_ANSWERS: Duration = Duration::from_secs(2);
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     flowglass serve --config pipelines/\n  \
-    flowglass serve --config pipelines/ --listen 0.0.0.0:8080 --tokens /run/secrets/tokens\n\n\
+    flowglass serve --config pipelines/ --listen 0.0.0.0:8080 --tokens /run/secrets/tokens\n  \
+    flowglass serve --config pipelines/ --listen 0.0.0.0:8443 --tokens tokens --tls-cert chain.pem --tls-key key.pem\n\n\
     Without tokens only this machine is answered. A file of tokens has one a line: NAME ROLE TOKEN, \
     where the role is read, operate or admin.\n\
     LOG_FORMAT (json, console) and LOG_LEVEL (debug, info, warn, error) shape the log on standard \
@@ -71,6 +74,12 @@ pub(crate) struct ServeArgs {
     /// The file of tokens.
     #[arg(long, env = "FLOWGLASS_TOKENS_FILE", value_name = "FILE")]
     tokens: Option<PathBuf>,
+    /// The certificates to show, PEM, the server's own first: then only HTTPS is answered.
+    #[arg(long, env = "FLOWGLASS_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The private key of the certificate, PEM.
+    #[arg(long, env = "FLOWGLASS_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
     /// Answer everybody who reaches the address, without a token.
     #[arg(long)]
     insecure_allow_anonymous: bool,
@@ -104,6 +113,8 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<Exit> {
         let said = format!("`--config {}` is no folder", folder.display());
         return Err(BadUsage(said).into());
     }
+    let certificate = certificate(&args)?;
+    let scheme = if certificate.is_some() { "https" } else { "http" };
     let session = Session::open(&args.store)?;
     let made = made_folder(session.store.path());
     let stopped = Stopped::open(session.store.path().with_extension("stopped"))?;
@@ -128,7 +139,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<Exit> {
     service.depends_on(needs);
     hear_panics(&crew);
     let server = Server::bind(Arc::clone(&service), &args.listen).await;
-    let server = server.map_err(|error| BadUsage(chain(&error)))?;
+    let server = server.map_err(|error| BadUsage(chain(&error)))?.with_tls(certificate);
     let mut tasks = Tasks::new();
     let (close, closing) = watch::channel(false);
     if let Some(address) = &args.metrics_addr {
@@ -140,7 +151,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<Exit> {
         });
     }
     // Said on standard output: a script that starts a server on a free port reads it there.
-    console::out(&format!("listening on http://{}\n", server.address()))?;
+    console::out(&format!("listening on {scheme}://{}\n", server.address()))?;
     let address = server.address().to_string();
     crew.note(LogLevel::Info, "listening", &[("address", &address)]);
     let serving = over(closing.clone());
@@ -219,6 +230,14 @@ fn access(args: &ServeArgs) -> anyhow::Result<Access> {
 
 fn revision() -> &'static str {
     option_env!("FLOWGLASS_REVISION").unwrap_or("unknown")
+}
+
+fn certificate(args: &ServeArgs) -> anyhow::Result<Option<Certificate>> {
+    let Some((certificates, key)) = args.tls_cert.as_ref().zip(args.tls_key.as_ref()) else {
+        return Ok(None);
+    };
+    let read = Certificate::read(certificates, key).map_err(|error| BadUsage(chain(&error)))?;
+    Ok(Some(read))
 }
 
 fn chain(error: &dyn std::error::Error) -> String {
